@@ -1,0 +1,39 @@
+package gm
+
+import (
+	"hash"
+
+	"github.com/emmansun/gmsm/sm3"
+)
+
+// A Purpose separates the uses of one root key: a digest made for one purpose never equals a digest of the
+// same bytes made for another.
+type Purpose string
+
+// The closed list of purposes. Adding one is a format change: see docs/formats.md.
+const (
+	PurposeSecret   Purpose = "app-secret" // app_secret at rest
+	PurposeToken    Purpose = "token"      // session tokens, access tokens, codes at rest
+	PurposeIdentity Purpose = "identity"   // lookup of holders by identity number
+	PurposeIDCode   Purpose = "id-code"    // lookup of licences by 证照号码
+	PurposeAudit    Purpose = "audit"      // keyed hashes in audit records
+)
+
+var purposes = []Purpose{PurposeSecret, PurposeToken, PurposeIdentity, PurposeIDCode, PurposeAudit}
+
+// Digest returns HMAC-SM3 (32 bytes) of data under the key of purpose. A purpose off the list is a mistake in the
+// program: Digest panics.
+func (k *Keyring) Digest(purpose Purpose, data []byte) []byte {
+	pool, ok := k.keys().hashes[purpose]
+	if !ok {
+		panic("gm: no such purpose: " + string(purpose))
+	}
+	h := pool.Get().(hash.Hash)
+	defer pool.Put(h)
+	h.Reset()
+	h.Write(data)
+	return h.Sum(nil)
+}
+
+// SM3 returns the digest of data (GB/T 32905).
+func SM3(data []byte) [32]byte { return sm3.Sum(data) }

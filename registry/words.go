@@ -1,0 +1,94 @@
+package registry
+
+import (
+	"slices"
+	"strings"
+)
+
+// A vocabulary is a closed list of words that a member may hold.
+type vocabulary struct {
+	what  string
+	words []string
+}
+
+// The closed lists of docs/operators.md and of domain.md §3.
+var (
+	itemStatuses = vocabulary{"目录状态", []string{"DRAFT", "PUBLISH", "CANCEL"}}
+	holderTypes  = vocabulary{"持证主体类型", []string{"person", "organisation", "both"}}
+	fieldTypes   = vocabulary{"数据项类型", []string{"string", "date", "number", "integer", "boolean", "image", "object", "array"}}
+	sensitives   = vocabulary{"敏感类型", []string{
+		"name", "identity_number", "phone", "landline", "address", "birth_date", "bank_card", "email", "passport", "photo", "text",
+	}}
+	fieldRoles = vocabulary{"数据项角色", []string{
+		"holder_name", "holder_identity_num", "holder_identity_type", "id_code", "issue_date", "begin_date", "expiry_date",
+		"issue_org_name", "issue_org_code", "photo",
+	}}
+	grantNeeds = vocabulary{"用证需求", []string{
+		"issue", "abolish", "function_call", "archive", "mobile_search", "web_view", "masked_view", "sensitive",
+	}}
+	accountRoles = vocabulary{"账户角色", []string{"issuer", "approver", "user", "archivist", "sensitive_reader", "org_admin"}}
+)
+
+// singleRoles are the field roles that an item has at most once: the licence has one such attribute. Holders may be
+// several (a marriage has two).
+var singleRoles = []string{"id_code", "issue_date", "begin_date", "expiry_date", "issue_org_name", "issue_org_code"}
+
+// fault says what is wrong with word, or "" when it is of the list.
+func (v vocabulary) fault(word string) string {
+	if slices.Contains(v.words, word) {
+		return ""
+	}
+	all := "可用 " + strings.Join(v.words, "、")
+	if word == "" {
+		return "缺少" + v.what + "，" + all
+	}
+	return "未知的" + v.what + " " + quote(word) + "，" + perhaps(word, v.words) + all
+}
+
+// perhaps asks whether the nearest of words was meant; "" when none is near.
+func perhaps(word string, words []string) string {
+	if near := nearest(word, words); near != "" {
+		return "是不是想写 " + near + "？"
+	}
+	return ""
+}
+
+// nearest returns the word of words that word is most likely a slip of, or "".
+func nearest(word string, words []string) string {
+	const longest = 64
+	if len(word) > longest {
+		return ""
+	}
+	best, least := "", 3
+	for _, one := range words {
+		limit := min(least, (len(one)+1)/2)
+		if d := distance(strings.ToLower(word), strings.ToLower(one)); d < limit {
+			best, least = one, d
+		}
+	}
+	return best
+}
+
+// distance counts the letters to insert, drop, replace or swap with their neighbour that make b of a.
+func distance(a, b string) int {
+	x, y := []rune(a), []rune(b)
+	before, last, row := make([]int, len(y)+1), make([]int, len(y)+1), make([]int, len(y)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(x); i++ {
+		row[0] = i
+		for j := 1; j <= len(y); j++ {
+			cost := 1
+			if x[i-1] == y[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && x[i-1] == y[j-2] && x[i-2] == y[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(y)]
+}

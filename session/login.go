@@ -1,0 +1,206 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"encoding/base32"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// A token is frozen: the prefix, which carries the version, and 32 random bytes in unpadded base64url.
+const (
+	tokenPrefix = "lgs1_"
+	tokenBytes  = 32
+	idBytes     = 10
+)
+
+var (
+	tokenEncoding = base64.RawURLEncoding.Strict()
+	idEncoding    = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+)
+
+// wellFormed reports whether token can be one of ours, so that rubbish never reaches the store.
+func wellFormed(token string) bool {
+	rest, ok := strings.CutPrefix(token, tokenPrefix)
+	if !ok || len(rest) != tokenEncoding.EncodedLen(tokenBytes) || strings.ContainsAny(rest, "\r\n") {
+		return false
+	}
+	_, err := tokenEncoding.DecodeString(rest)
+	return err == nil
+}
+
+// Login verifies all four credentials (taking the same work whichever is wrong) and opens a session.
+// The token is 256 random bits, URL-safe, with a versioned prefix; it is not kept.
+func (m *Manager) Login(ctx context.Context, c Credentials) (token string, s Session, err error) {
+	c.Address = canonical(c.Address)
+	locks := m.locks(c)
+	if _, err := m.attempted(ctx, locks); err != nil {
+		return "", Session{}, err
+	}
+	leave, err := m.enter(ctx)
+	if err != nil {
+		return "", Session{}, err
+	}
+	// Held until the outcome is counted, so that a burst gets no more guesses than the lock allows and one a core.
+	defer leave()
+	// Again, for what the others in the queue did meanwhile.
+	attempted, err := m.attempted(ctx, locks)
+	if err != nil {
+		return "", Session{}, err
+	}
+	app, account, department, ok := m.verify(c)
+	if !ok {
+		if err := m.countFailure(ctx, locks); err != nil {
+			return "", Session{}, err
+		}
+		return "", Session{}, ErrCredentials
+	}
+	if !app.allows(c.Address) {
+		return "", Session{}, ErrAddress
+	}
+	if err := m.forgive(ctx, locks, attempted); err != nil {
+		return "", Session{}, err
+	}
+	token, s, err = m.open(ctx, c, department)
+	if err != nil {
+		return "", Session{}, err
+	}
+	// Credentials may have been changed, and the sessions under the old ones ended, while this login was judged by them.
+	nowApp, _ := m.Directory.Application(c.AppKey)
+	nowAccount, _ := m.Directory.Account(c.Account)
+	if nowApp.SecretHash != app.SecretHash || nowAccount.PasswordHash != account.PasswordHash || nowApp.Disabled || nowAccount.Disabled {
+		if err := m.Store.Delete(ctx, m.Digest([]byte(token))); err != nil && !errors.Is(err, ErrNoSession) {
+			return "", Session{}, fmt.Errorf("session: ending a session: %w", err)
+		}
+		return "", Session{}, ErrCredentials
+	}
+	return token, s, nil
+}
+
+// verify checks everything, whatever is found wrong first: neither the answer nor its time says what it was.
+func (m *Manager) verify(c Credentials) (app Application, account Account, department string, ok bool) {
+	app, appKnown := m.Directory.Application(c.AppKey)
+	account, accountKnown := m.Directory.Account(c.Account)
+	secretHash, passwordHash := app.SecretHash, account.PasswordHash
+	if !appKnown {
+		secretHash = ""
+	}
+	// Also for an account without a password: nothing makes the dummy.
+	if dummy := m.Verifier.DummyHash(); !accountKnown || passwordHash == "" {
+		passwordHash = dummy
+	}
+	secretRight := m.Verifier.VerifySecret(c.AppKey, secretHash, c.AppSecret)
+	passwordRight := m.Verifier.VerifyPassword(passwordHash, c.Password)
+
+	department = cmp.Or(c.OrgCode, account.Department)
+	departmentKnown := m.Directory.DepartmentExists(department)
+	administers := m.Directory.Administers(c.Account, department)
+
+	ok = appKnown && accountKnown && secretRight && passwordRight && departmentKnown &&
+		(c.OrgCode == "" || administers) && !app.Disabled && !account.Disabled
+	return app, account, department, ok
+}
+
+// open keeps a new session and returns its token.
+func (m *Manager) open(ctx context.Context, c Credentials, department string) (string, Session, error) {
+	random, err := m.random(tokenBytes + idBytes)
+	if err != nil {
+		return "", Session{}, err
+	}
+	token := tokenPrefix + tokenEncoding.EncodeToString(random[:tokenBytes])
+	now := m.now()
+	s := Session{
+		ID:     idEncoding.EncodeToString(random[tokenBytes:]),
+		AppKey: c.AppKey, Account: c.Account, Department: department, ByOrgCode: c.OrgCode != "",
+		Created: now, LastSeen: now, Expires: now.Add(cmp.Or(m.Absolute, defaultAbsolute)),
+	}
+	if c.Address.IsValid() {
+		s.Address = c.Address.String()
+	}
+	if err := m.Store.Insert(ctx, m.Digest([]byte(token)), s); err != nil {
+		return "", Session{}, fmt.Errorf("session: opening a session: %w", err)
+	}
+	return token, s, nil
+}
+
+// A lock is a key that failures are counted under, and the first delay.
+type lock struct {
+	key  []byte
+	base time.Duration
+}
+
+// locks returns the locks of a login: its account name, known or not, and its address. The prefixes keep the two, and
+// tokens, apart under one digest.
+func (m *Manager) locks(c Credentials) []lock {
+	return []lock{
+		{m.Digest([]byte("account\x00" + c.Account)), cmp.Or(m.AccountLock, defaultAccountLock)},
+		{m.Digest([]byte("address\x00" + lockedAddress(c.Address))), cmp.Or(m.AddressLock, defaultAddressLock)},
+	}
+}
+
+// lockedAddress is what failures from an address count for: IPv6 by /64, since a single host commonly has that many.
+func lockedAddress(address netip.Addr) string {
+	if address.Is6() {
+		return netip.PrefixFrom(address, 64).Masked().String()
+	}
+	return address.String()
+}
+
+// attempted returns the failures counted under locks, and is a LockedError while one of them holds.
+func (m *Manager) attempted(ctx context.Context, locks []lock) ([]Attempt, error) {
+	now := m.now()
+	var counted []Attempt
+	var until time.Time
+	for _, l := range locks {
+		a, err := m.Store.Attempt(ctx, l.key)
+		if err != nil {
+			return nil, fmt.Errorf("session: reading login failures: %w", err)
+		}
+		counted = append(counted, a)
+		if a.Until.After(until) {
+			until = a.Until
+		}
+	}
+	if now.Before(until) {
+		return nil, &LockedError{Until: until}
+	}
+	return counted, nil
+}
+
+func (m *Manager) countFailure(ctx context.Context, locks []lock) error {
+	now := m.now()
+	var errs []error
+	for _, l := range locks {
+		_, err := m.Store.Fail(ctx, l.key, now, cmp.Or(m.Failures, defaultFailures), l.base, cmp.Or(m.MaxLock, defaultMaxLock))
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("session: counting a login failure: %w", err)
+	}
+	return nil
+}
+
+// forgive forgets what a login had failed before it succeeded. The address is forgiven only what this account failed there: a
+// guesser who owns an account could otherwise wipe the trace of his guesses at others by logging in.
+func (m *Manager) forgive(ctx context.Context, locks []lock, counted []Attempt) error {
+	for i, l := range locks {
+		if counted[i] == (Attempt{}) {
+			continue
+		}
+		if err := m.Store.Clear(ctx, l.key); err != nil {
+			return fmt.Errorf("session: clearing login failures: %w", err)
+		}
+	}
+	account, address := counted[0], counted[1]
+	for range address.Failures - account.Failures {
+		if err := m.countFailure(ctx, locks[1:]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,63 @@
+package licence_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"licgate/licence"
+)
+
+func TestText(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		value any
+		want  string
+	}{
+		{nil, ""},
+		{"文字", "文字"},
+		{json.Number("1.50"), "1.50"},
+		{true, "是"},
+		{false, "否"},
+		{[]any{"甲", json.Number("2"), nil}, "甲、2、"},
+		{map[string]any{"a": "b"}, `{"a":"b"}`},
+		{map[string]any{"file_suffix": "png", "file_data": "AAAA"}, ""},
+	} {
+		if got := licence.Text(c.value); got != c.want {
+			t.Errorf("Text(%v) = %q, want %q", c.value, got, c.want)
+		}
+	}
+}
+
+func TestPicture(t *testing.T) {
+	t.Parallel()
+	if got := licence.Picture(map[string]any{"file_data": "aGVsbG8="}); !bytes.Equal(got, []byte("hello")) {
+		t.Errorf("Picture = %q", got)
+	}
+	for _, none := range []any{nil, "aGVsbG8=", map[string]any{}, map[string]any{"file_data": "不是 base64"}} {
+		if got := licence.Picture(none); got != nil {
+			t.Errorf("Picture(%v) = %q, want nothing", none, got)
+		}
+	}
+}
+
+// TestUnprintableCharacterIsNamed: a licence that no face can show is not made, and its maker is told why.
+func TestUnprintableCharacterIsNamed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Unprintable = func(text string) (rune, bool) {
+		if strings.ContainsRune(text, '𬱖') {
+			return '𬱖', true
+		}
+		return 0, false
+	}
+	_, err := w.Create(t.Context(), civil, marriage(), making("CZR", "李𬱖"))
+	fault := fieldError(t, "a name that no font has", err, "CZR")
+	if !strings.Contains(fault.Message, "U+2CC56") {
+		t.Errorf("the message does not name the character: %s", fault.Message)
+	}
+	if _, err := w.Create(t.Context(), civil, marriage(), making("CZR", "李大华")); err != nil {
+		t.Errorf("a name that can be shown: %v", err)
+	}
+}

@@ -1,0 +1,196 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"licgate/policy"
+	"licgate/registry"
+)
+
+// Kinds of registry objects, as stored.
+const (
+	kindDepartment  = "department"
+	kindItem        = "item"
+	kindServiceItem = "service_item"
+	kindApplication = "application"
+	kindAccount     = "account"
+)
+
+// object is one row of registry_objects.
+type object struct {
+	kind, code string
+	place      int
+	body       string
+}
+
+type objectKey struct{ kind, code string }
+
+func (o object) key() objectKey { return objectKey{o.kind, o.code} }
+
+// LoadPlatform returns the registry as last saved, in the order of its declaration, and the number of its policy version;
+// a zero Platform and 0 on an empty store. An empty section comes back nil.
+func (s *Store) LoadPlatform(ctx context.Context) (*registry.Platform, int64, error) {
+	p := new(registry.Platform)
+	var number int64
+	err := s.read(ctx, func(tx *sql.Tx) error {
+		var text sql.NullString
+		err := tx.QueryRowContext(ctx, `SELECT number, policy_text FROM policy_versions ORDER BY number DESC LIMIT 1`).Scan(&number, &text)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return failed("select from policy_versions", err)
+		}
+		if text.Valid {
+			p.Policy = &text.String
+		}
+		rows, err := selectObjects(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, one := range rows {
+			if err := appendObject(p, one); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	return p, number, nil
+}
+
+// SavePlatform makes next the registry and v its policy version, in one transaction. next is the whole platform, never a
+// declaration: what it leaves out is removed. policy.ErrStale: v is not the successor of the newest version.
+func (s *Store) SavePlatform(ctx context.Context, next *registry.Platform, v policy.Version) error {
+	wanted, err := objects(next)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, func(tx *sql.Tx) error {
+		// First, because it keeps other savers out until the end.
+		if err := s.insertVersion(ctx, tx, v, next.Policy); err != nil {
+			return err
+		}
+		rows, err := selectObjects(ctx, tx)
+		if err != nil {
+			return err
+		}
+		return writeDifference(ctx, tx, rows, wanted)
+	})
+}
+
+// writeDifference touches only the rows that differ.
+func writeDifference(ctx context.Context, tx *sql.Tx, stored, wanted []object) error {
+	before := make(map[objectKey]object, len(stored))
+	for _, one := range stored {
+		before[one.key()] = one
+	}
+	after := make(map[objectKey]bool, len(wanted))
+	for _, one := range wanted {
+		if after[one.key()] {
+			return fmt.Errorf("store: registry_objects: two of kind %s have the code %s", one.kind, one.code)
+		}
+		after[one.key()] = true
+		old, exists := before[one.key()]
+		if exists && old == one {
+			continue
+		}
+		query := `INSERT INTO registry_objects (kind, code, place, body) VALUES ($1, $2, $3, $4)`
+		if exists {
+			query = `UPDATE registry_objects SET place = $3, body = $4 WHERE kind = $1 AND code = $2`
+		}
+		if _, err := tx.ExecContext(ctx, query, one.kind, one.code, one.place, one.body); err != nil {
+			return failed("write registry_objects", err)
+		}
+	}
+	for _, one := range stored {
+		if after[one.key()] {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM registry_objects WHERE kind = $1 AND code = $2`, one.kind, one.code); err != nil {
+			return failed("delete from registry_objects", err)
+		}
+	}
+	return nil
+}
+
+func selectObjects(ctx context.Context, tx *sql.Tx) ([]object, error) {
+	const tried = "select from registry_objects"
+	rows, err := tx.QueryContext(ctx, `SELECT kind, code, place, body FROM registry_objects ORDER BY kind, place, code`)
+	if err != nil {
+		return nil, failed(tried, err)
+	}
+	defer rows.Close()
+	var found []object
+	for rows.Next() {
+		var one object
+		if err := rows.Scan(&one.kind, &one.code, &one.place, &one.body); err != nil {
+			return nil, failed(tried, err)
+		}
+		found = append(found, one)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, failed(tried, err)
+	}
+	return found, nil
+}
+
+// objects are the rows of a whole platform.
+func objects(p *registry.Platform) ([]object, error) {
+	var all []object
+	err := errors.Join(
+		encode(&all, kindDepartment, p.Departments, func(d *registry.Department) string { return d.Code }),
+		encode(&all, kindItem, p.Items, func(i *registry.Item) string { return i.LicenseItemCode }),
+		// A service item's code is its department's own.
+		encode(&all, kindServiceItem, p.ServiceItems, func(i *registry.ServiceItem) string { return i.Department + "/" + i.Code }),
+		encode(&all, kindApplication, p.Applications, func(a *registry.Application) string { return a.AppKey }),
+		encode(&all, kindAccount, p.Accounts, func(a *registry.Account) string { return a.Account }),
+	)
+	return all, err
+}
+
+func encode[T any](all *[]object, kind string, section []T, code func(*T) string) error {
+	for place := range section {
+		body, err := json.Marshal(&section[place])
+		if err != nil {
+			return failed("encode "+kind, err)
+		}
+		*all = append(*all, object{kind, code(&section[place]), place, string(body)})
+	}
+	return nil
+}
+
+func appendObject(p *registry.Platform, one object) error {
+	switch one.kind {
+	case kindDepartment:
+		return decode(&p.Departments, one)
+	case kindItem:
+		return decode(&p.Items, one)
+	case kindServiceItem:
+		return decode(&p.ServiceItems, one)
+	case kindApplication:
+		return decode(&p.Applications, one)
+	case kindAccount:
+		return decode(&p.Accounts, one)
+	}
+	return fmt.Errorf("store: registry_objects: unknown kind %s", one.kind)
+}
+
+// decode refuses members that it does not know: leaving out one that restricts would widen somebody's rights.
+func decode[T any](section *[]T, one object) error {
+	decoder := json.NewDecoder(bytes.NewReader([]byte(one.body)))
+	decoder.DisallowUnknownFields()
+	var value T
+	if err := decoder.Decode(&value); err != nil {
+		return failed(fmt.Sprintf("registry_objects: decode %s %s", one.kind, one.code), err)
+	}
+	*section = append(*section, value)
+	return nil
+}

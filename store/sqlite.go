@@ -1,0 +1,99 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// busyTimeout is how long, in milliseconds, a statement waits for another process that writes the same file.
+const busyTimeout = "busy_timeout(10000)"
+
+var sqliteDialect = dialect{
+	name:  "sqlite",
+	goose: goose.DialectSQLite3,
+	duplicate: func(err error) bool {
+		code := sqliteCode(err)
+		return code == sqlite3.SQLITE_CONSTRAINT_UNIQUE || code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+	},
+	// Writers take the lock at BEGIN and wait for it, so nothing is rolled back for another's sake.
+	transient: func(error) bool { return false },
+	textsOf:   func(placeholder string) string { return `SELECT value FROM json_each(` + placeholder + `)` },
+	bytesOf:   func(placeholder string) string { return `SELECT unhex(value) FROM json_each(` + placeholder + `)` },
+}
+
+func sqliteCode(err error) int {
+	var failure *sqlite.Error
+	if errors.As(err, &failure) {
+		return failure.Code()
+	}
+	return sqlite3.SQLITE_OK
+}
+
+func connectSQLite(ctx context.Context, path string) (*Store, error) {
+	if path == "" || path == ":memory:" {
+		return nil, fmt.Errorf("%w: SQLite needs the path of a file", ErrURL)
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, failed("find the database file", err)
+	}
+	if err := createPrivate(path); err != nil {
+		return nil, err
+	}
+	// Pragmas stand in the DSN so that every connection of the pool has them.
+	writer, err := sql.Open("sqlite", sqliteDSN(path, url.Values{
+		"_pragma": {busyTimeout, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"},
+		"_txlock": {"immediate"},
+	}))
+	if err != nil {
+		return nil, failed("open the database file", err)
+	}
+	writer.SetMaxOpenConns(1)
+	reader, err := sql.Open("sqlite", sqliteDSN(path, url.Values{
+		"_pragma": {busyTimeout, "query_only(1)"},
+	}))
+	if err != nil {
+		return nil, errors.Join(failed("open the database file", err), writer.Close())
+	}
+	readers := max(4, 2*runtime.GOMAXPROCS(0))
+	reader.SetMaxOpenConns(readers)
+	reader.SetMaxIdleConns(readers)
+	s := &Store{dialect: sqliteDialect, writer: writer, reader: reader}
+	// The writer comes first: it turns the write-ahead log on, which readers rely on.
+	if err := writer.PingContext(ctx); err != nil {
+		return nil, errors.Join(failed("open the database file", err), s.Close())
+	}
+	return s, nil
+}
+
+// createPrivate makes a missing database file that only its owner can read; SQLite gives its side files the same mode.
+// An existing file is not opened here: closing it would drop the locks that SQLite holds on it for this process.
+func createPrivate(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return failed("create the database file", err)
+	}
+	if err := file.Close(); err != nil {
+		return failed("create the database file", err)
+	}
+	return nil
+}
+
+// sqliteDSN escapes the path, so that no character of it is taken for an option.
+func sqliteDSN(path string, options url.Values) string {
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: options.Encode()}).String()
+}

@@ -1,0 +1,141 @@
+package render
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+)
+
+// FuzzPDF puts any text anywhere: a whole file comes out, and never a panic.
+func FuzzPDF(f *testing.F) {
+	for _, text := range hostile {
+		f.Add(text, "ISSUED", []byte(text))
+	}
+	f.Add("张三", "ABOLISHED", jpegFile(f, portrait(8, 10)))
+	f.Add("张三", "EXPIRED", pngFile(f, portrait(8, 10)))
+	f.Fuzz(func(t *testing.T, text, status string, photo []byte) {
+		if len(text) > 1<<14 {
+			return
+		}
+		v := hostileView(text)
+		v.Status, v.Photo = status, photo
+		data, err := PDF(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.HasPrefix(data, []byte("%PDF-1.4\n")) || !bytes.HasSuffix(data, []byte("%%EOF\n")) {
+			t.Fatal("not a whole file")
+		}
+	})
+}
+
+// FuzzPage puts any text anywhere: what the page's parser sees is text, never more elements than a harmless page has.
+func FuzzPage(f *testing.F) {
+	for _, text := range hostile {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, variant := range []Variant{Desktop, Mobile} {
+			var b bytes.Buffer
+			if err := Page(&b, hostileView(text), variant); err != nil {
+				t.Fatal(err)
+			}
+			checkHarmless(t, b.String())
+		}
+		var b bytes.Buffer
+		if err := MessagePage(&b, text, text, text, text); err != nil {
+			t.Fatal(err)
+		}
+		checkHarmless(t, b.String())
+	})
+}
+
+// FuzzParseFont breaks a font file: parsing, looking up and tracing refuse rather than panic.
+func FuzzParseFont(f *testing.F) {
+	whole := tinyFont(f)
+	f.Add(whole)
+	for _, at := range []int{5, 20, 100, 300, len(whole) / 2, len(whole) - 8} {
+		broken := bytes.Clone(whole)
+		broken[at] ^= 0xff
+		f.Add(broken)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		font, err := parseFont("fuzz", data)
+		if err != nil {
+			return
+		}
+		s := newSubset(font)
+		for _, r := range "AB一" {
+			id := font.glyph(r)
+			s.add(r, id)
+			if contours, err := font.contours(id); err == nil {
+				trace(contours, &sinkRecorder{})
+			}
+		}
+		_, _ = s.file()
+	})
+}
+
+func FuzzBreakLines(f *testing.F) {
+	for _, text := range hostile {
+		f.Add(text, 40.0)
+	}
+	f.Fuzz(func(t *testing.T, text string, width float64) {
+		text = clean(text)
+		lines := breakLines(text, width, func(rune) float64 { return 1 })
+		if got, want := squeezed(strings.Join(lines, "")), squeezed(text); got != want {
+			t.Fatalf("%q became %q", want, got)
+		}
+	})
+}
+
+func BenchmarkPage(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := Page(io.Discard, sample(), Desktop); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkPagePhoto(b *testing.B) {
+	v := with(func(v *View) { v.Photo = jpegFile(b, portrait(358, 441)) })
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := Page(io.Discard, v, Desktop); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkPDF(b *testing.B) { benchmarkPDF(b, sample()) }
+
+func BenchmarkPDFPhoto(b *testing.B) {
+	benchmarkPDF(b, with(func(v *View) { v.Photo = jpegFile(b, portrait(358, 441)) }))
+}
+
+func benchmarkPDF(b *testing.B, v *View) {
+	if err := embedded.check(); err != nil { // paid once a process: BenchmarkLoadFont
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	size := 0
+	for b.Loop() {
+		data, err := PDF(v)
+		if err != nil {
+			b.Fatal(err)
+		}
+		size = len(data)
+	}
+	b.ReportMetric(float64(size), "bytes/file")
+}
+
+func BenchmarkLoadFont(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := embeddedFont("fonts/NotoSansSC-Regular.ttf.gz")(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package render
+
+import (
+	"bytes"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io"
+	"unicode/utf8"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+var (
+	pages           = template.Must(template.ParseFS(templateFiles, "templates/*.html"))
+	licencePage     = pages.Lookup("licence.html")
+	messageTemplate = pages.Lookup("message.html")
+)
+
+// licenceData is what licence.html draws. Texts are clean; the template escapes them.
+type licenceData struct {
+	Stylesheet  string
+	Mobile      bool
+	Title       string
+	IDCode      string
+	Standing    standing
+	Fields      []Field
+	MaskedTag   string
+	MaskedNote  string
+	Photo       template.URL
+	PhotoBad    bool
+	Issuer      string
+	IssueDate   string
+	Particulars []item
+	Until       string
+	Mark        tile
+}
+
+// tile is the repeated piece of the page's watermark, in px.
+type tile struct {
+	Width, Height int
+	Lines         []tileLine
+}
+
+type tileLine struct {
+	Y    int
+	Text string
+}
+
+// Page writes the H5 page (UTF-8): no script, no inline style; the style sheet is at StylesheetPath, the photo is a data:
+// address. It runs under the policy default-src 'none'; img-src 'self' data:; style-src 'self'. An error is w's, or
+// the template's; then nothing was written.
+func Page(w io.Writer, v *View, variant Variant) error {
+	data := &licenceData{
+		Stylesheet:  StylesheetPath(),
+		Mobile:      variant == Mobile,
+		Title:       oneLine(v.Title),
+		IDCode:      oneLine(v.IDCode),
+		Standing:    v.standing(),
+		MaskedTag:   maskedTag,
+		Issuer:      oneLine(v.Issuer),
+		IssueDate:   oneLine(v.IssueDate),
+		Particulars: v.particulars(),
+		Until:       stamp(v.ExpiresAt),
+		Mark:        pageTile(v.watermark()),
+	}
+	if v.MaskedNote {
+		data.MaskedNote = maskedNote
+	}
+	for _, f := range v.Fields {
+		data.Fields = append(data.Fields, Field{Label: oneLine(f.Label), Value: clean(f.Value), Masked: f.Masked})
+	}
+	if len(v.Photo) > 0 {
+		address, err := photoAddress(v.Photo)
+		data.Photo, data.PhotoBad = address, err != nil // a note stands in its place
+	}
+	return execute(w, licencePage, data)
+}
+
+// photoAddress returns the photo, encoded anew, as a data: address. Only this package's own base64 is trusted.
+func photoAddress(file []byte) (template.URL, error) {
+	p, err := decodePhoto(file)
+	if err != nil {
+		return "", err
+	}
+	encoded, mediaType, err := p.encode()
+	if err != nil {
+		return "", err
+	}
+	return template.URL("data:" + mediaType + ";base64," + base64.StdEncoding.EncodeToString(encoded)), nil
+}
+
+// pageTile lays the watermark out for the page. SVG does not tell how wide a text is, so characters are reckoned full
+// width; the tile then is never too narrow.
+func pageTile(lines []string) tile {
+	const size, leading, gap = 14, 22, 56
+	t := tile{Height: leading*len(lines) + gap}
+	for i, line := range lines {
+		t.Width = max(t.Width, utf8.RuneCountInString(line)*size)
+		t.Lines = append(t.Lines, tileLine{Y: size + 8 + i*leading, Text: line})
+	}
+	t.Width += gap
+	return t
+}
+
+// messageData is what message.html draws.
+type messageData struct {
+	Stylesheet, Title, Text, Code, ResponseID string
+}
+
+// MessagePage writes a page that says why there is no licence to see, and in text what to do; code and responseID are
+// for whoever helps.
+func MessagePage(w io.Writer, title, text, code, responseID string) error {
+	return execute(w, messageTemplate, &messageData{
+		Stylesheet: StylesheetPath(), Title: oneLine(title), Text: clean(text), Code: oneLine(code), ResponseID: oneLine(responseID),
+	})
+}
+
+// execute writes the whole page or, when the template fails, nothing.
+func execute(w io.Writer, t *template.Template, data any) error {
+	var b bytes.Buffer
+	if err := t.Execute(&b, data); err != nil {
+		return fmt.Errorf("render %s: %w", t.Name(), err)
+	}
+	if _, err := w.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("write page: %w", err)
+	}
+	return nil
+}

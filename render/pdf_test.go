@@ -1,0 +1,237 @@
+package render
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestPDFTextComesOut(t *testing.T) {
+	t.Parallel()
+	v := sample()
+	got := squeezed(tool(t, "pdftotext", "-layout", saved(t, v), "-"))
+	for _, want := range []string{
+		v.Title, "证照号码：" + v.IDCode, v.Code, v.Holder, v.Issuer, v.IssueDate, v.Validity, v.Viewer, v.Purpose, "2026-11-23 12:05:06",
+		"有效", "李思雨㛃䶮", "110105********", "已脱敏", "部分信息已脱敏显示。", "第1页，共1页",
+	} {
+		if !strings.Contains(got, squeezed(want)) {
+			t.Errorf("%q is not in the text\n%s", want, got)
+		}
+	}
+	if n := strings.Count(got, squeezed(v.Viewer)); n != 1 {
+		t.Errorf("the viewer is extracted %d times: the watermark must not run through the text", n)
+	}
+}
+
+// TestPDFEveryCharacterComesOut sets a cross-section of the font and reads it back exactly, look-alikes included.
+func TestPDFEveryCharacterComesOut(t *testing.T) {
+	t.Parallel()
+	f := notoSans(t)
+	var text []rune
+	for r := rune(0x21); r < 0x30000; r++ {
+		step := rune(1)
+		if r >= 0x3400 {
+			step = 17
+		}
+		// Right-to-left and combining characters would be reordered by the reader; presentation forms are folded by it.
+		if r%step == 0 && (r < 0x300 || r >= 0x2e80) && f.glyph(r) != 0 && !invisible(r) && (r < 0xf900 || r > 0xffff) && r != 0xa0 && r != 0x3000 &&
+			(r < 0x1100 || r >= 0x3400 || r >= 0x3041 && r < 0x3097) {
+			text = append(text, r)
+		}
+	}
+	text = append(text, []rune("㛃䶮𬱖⼀一")...)
+	if len(text) < 2500 {
+		t.Fatalf("only %d characters", len(text))
+	}
+	var fields []Field
+	for from := 0; from < len(text); from += 30 {
+		fields = append(fields, Field{Label: fmt.Sprint(from), Value: string(text[from:min(from+30, len(text))])})
+	}
+	got := squeezed(tool(t, "pdftotext", "-raw", saved(t, with(func(v *View) { v.Fields = fields })), "-"))
+	for _, f := range fields {
+		for _, r := range f.Value {
+			if !strings.ContainsRune(got, r) {
+				t.Errorf("%q (U+%04X) does not come out", r, r)
+			}
+		}
+	}
+}
+
+func TestPDFFontsAreEmbeddedSubsets(t *testing.T) {
+	t.Parallel()
+	lines := strings.Split(strings.TrimSpace(tool(t, "pdffonts", saved(t, sample()))), "\n")
+	if len(lines) != 3 {
+		t.Fatalf("fonts: %q", lines)
+	}
+	if !regexp.MustCompile(`^[A-Z]{6}\+NotoSansSC-Regular\s+CID TrueType\s+Identity-H\s+yes yes yes `).MatchString(lines[2]) {
+		t.Errorf("font: %s", lines[2])
+	}
+}
+
+// TestPDFIsSound runs every kind of document through qpdf, mutool and PDFBox Preflight.
+func TestPDFIsSound(t *testing.T) {
+	t.Parallel()
+	files := map[string]*View{
+		"sample":  sample(),
+		"empty":   {},
+		"expired": with(func(v *View) { v.Status = "EXPIRED" }),
+		"void":    with(func(v *View) { v.Status = "ABOLISHED" }),
+		"jpeg":    with(func(v *View) { v.Photo = jpegFile(t, portrait(358, 441)) }),
+		"png":     with(func(v *View) { v.Photo = pngFile(t, portrait(1200, 1600)) }),
+		"badjpeg": with(func(v *View) { v.Photo = []byte("\xff\xd8\xff\xe0 no picture") }),
+		"long": with(func(v *View) {
+			v.Fields[1].Value = strings.Repeat("很长的内容，", 500)
+			v.Fields[2].Label = strings.Repeat("标", 500)
+		}),
+		"markup": with(func(v *View) { v.Title = `<证> & "照" ]]> (\)` }),
+	}
+	for i, text := range hostile {
+		if runes := []rune(text); len(runes) > 300 { // the checkers take long over many pages; one long file will do
+			text = string(runes[:300])
+		}
+		files[fmt.Sprintf("hostile%d", i)] = hostileView(text)
+	}
+	dir := t.TempDir()
+	var names []string
+	for name, v := range files {
+		data, err := PDF(v)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		file := filepath.Join(dir, name+".pdf")
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, file)
+		if out := tool(t, "qpdf", "--check", file); !strings.Contains(out, "No syntax or stream encoding errors found") {
+			t.Errorf("%s: qpdf: %s", name, out)
+		}
+		drawn := tool(t, "mutool", "draw", "-q", "-r", "20", "-o", "/dev/null", "-F", "pnm", file)
+		drawn = strings.ReplaceAll(drawn, "warning: ICC support is not available\n", "") // Debian builds it so
+		if drawn != "" {
+			t.Errorf("%s: mutool: %s", name, drawn)
+		}
+	}
+	if out, valid := preflight(t, names...); !valid {
+		t.Errorf("not PDF/A-1b:\n%s", out)
+	}
+}
+
+// TestPreflightCanFail makes sure that the checker checks: without its output intent a file is not PDF/A.
+func TestPreflightCanFail(t *testing.T) {
+	t.Parallel()
+	data, err := PDF(sample())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "broken.pdf")
+	if err := os.WriteFile(file, bytes.Replace(data, []byte("/OutputIntents"), []byte("/OutputIntentz"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, valid := preflight(t, file); valid {
+		t.Errorf("passed: %s", out)
+	}
+}
+
+func TestPDFSameViewSameBytes(t *testing.T) {
+	t.Parallel()
+	drawn := func(v *View) []byte {
+		data, err := PDF(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	photo := pngFile(t, portrait(300, 400))
+	a := drawn(with(func(v *View) { v.Photo = photo }))
+	b := drawn(with(func(v *View) { v.Photo = photo; v.At = v.At.In(time.FixedZone("elsewhere", -5*60*60)) }))
+	if !bytes.Equal(a, b) {
+		t.Error("the same View gave different bytes")
+	}
+	id := regexp.MustCompile(`/ID \[<[0-9A-F]{32}> <[0-9A-F]{32}>\]`)
+	c := drawn(with(func(v *View) { v.Fields[2].Value = "李思" }))
+	if string(id.Find(a)) == "" || bytes.Equal(id.Find(a), id.Find(c)) {
+		t.Errorf("IDs %q and %q", id.Find(a), id.Find(c))
+	}
+}
+
+func TestPDFStanding(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[string]string{"EXPIRED": "已过期", "ABOLISHED": "已废止", "REGISTERED": "未签发", "": "状态不明"} {
+		file := saved(t, with(func(v *View) { v.Status = status }))
+		text := tool(t, "pdftotext", file, "-")
+		if !strings.Contains(text, want) || regexp.MustCompile(`(?m)^有效$`).MatchString(text) {
+			t.Errorf("%q: text %q", status, text)
+		}
+		if got := pixels(t, file, isRed); got < 2000 {
+			t.Errorf("%q: only %d red pixels", status, got)
+		}
+	}
+	if got := pixels(t, saved(t, sample()), isRed); got != 0 {
+		t.Errorf("a valid licence has %d red pixels", got)
+	}
+}
+
+func TestPDFGoesOnRatherThanCut(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("很长的内容需要换页", 500) + "完"
+	file := saved(t, with(func(v *View) {
+		v.Photo = jpegFile(t, portrait(358, 441))
+		v.Fields[3].Value = long
+	}))
+	out := tool(t, "pdftotext", "-raw", file, "-")
+	if got := strings.Count(squeezed(out), "（续）"); got < 3 {
+		t.Errorf("%d continuation pages", got)
+	}
+	if want, got := strings.Count(long, "换"), strings.Count(out, "换"); got != want {
+		t.Errorf("%d of %d come out", got, want)
+	}
+	if !strings.Contains(out, "完") || !strings.Contains(squeezed(out), "发证日期") {
+		t.Error("the end is cut off")
+	}
+	if !strings.Contains(tool(t, "pdfinfo", saved(t, sample())), "Pages:           1\n") {
+		t.Error("the sample does not fit on one page")
+	}
+}
+
+func TestPDFUnprintableIsShown(t *testing.T) {
+	t.Parallel()
+	out := tool(t, "pdftotext", saved(t, with(func(v *View) { v.Fields = []Field{{Label: "姓名", Value: "甲👩乙\u202e丙ש丁"}} })), "-")
+	if !strings.Contains(out, "甲〓乙〓丙〓丁") {
+		t.Errorf("text: %q", out)
+	}
+}
+
+func TestPDFPhoto(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		file []byte
+		kind string
+	}{
+		"jpeg": {jpegFile(t, portrait(358, 441)), "jpeg"},
+		"png":  {pngFile(t, portrait(358, 441)), "image"},
+	} {
+		file := saved(t, with(func(v *View) { v.Photo = c.file }))
+		if out := tool(t, "pdfimages", "-list", file); !regexp.MustCompile(`358\s+441\s+rgb\s+3\s+8\s+` + c.kind).MatchString(out) {
+			t.Errorf("%s: %s", name, out)
+		}
+	}
+	if out := tool(t, "pdftotext", saved(t, with(func(v *View) { v.Photo = []byte("GIF89a") })), "-"); !strings.Contains(out, "照片无法显示") {
+		t.Errorf("an unreadable photo is not named: %s", out)
+	}
+}
+
+func TestPDFMetadata(t *testing.T) {
+	t.Parallel()
+	out := tool(t, "pdfinfo", "-isodates", saved(t, sample()))
+	for _, want := range []string{"Title:           内地居民婚姻登记证\n", "Producer:        licgate\n", "CreationDate:    2026-11-23T12:05:06+08", "PDF version:     1.4", "A4"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package render
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/draw"
+	"image/jpeg"
+	"image/png"
+)
+
+// photo is a picture read from a licence: pixels only, so that nothing else in the file (place, camera, hidden data)
+// travels on.
+type photo struct {
+	pixels *image.RGBA // opaque, at the origin
+	jpeg   bool        // came as JPEG, and goes on as JPEG
+}
+
+// Bounds of a picture. A larger file is not decoded; a larger picture is reduced: 480 × 640 is 300 dpi at the size drawn.
+const (
+	photoMaxPixels = 12_000_000
+	photoWidth     = 480
+	photoHeight    = 640
+	photoQuality   = 88
+)
+
+var errPhoto = errors.New("render: unusable photo")
+
+// decodePhoto reads a PNG or JPEG file, told apart by content.
+func decodePhoto(file []byte) (*photo, error) {
+	decode, config, isJPEG := png.Decode, png.DecodeConfig, false
+	if bytes.HasPrefix(file, []byte("\xff\xd8\xff")) {
+		decode, config, isJPEG = jpeg.Decode, jpeg.DecodeConfig, true
+	}
+	c, err := config(bytes.NewReader(file))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errPhoto, err)
+	}
+	if c.Width < 1 || c.Height < 1 || c.Width > photoMaxPixels/c.Height {
+		return nil, fmt.Errorf("%w: %d × %d pixels", errPhoto, c.Width, c.Height)
+	}
+	picture, err := decode(bytes.NewReader(file))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errPhoto, err)
+	}
+	return &photo{pixels: reduce(picture), jpeg: isJPEG}, nil
+}
+
+// reduce averages a picture down until it fits the bounds, on white.
+func reduce(picture image.Image) *image.RGBA {
+	b := picture.Bounds()
+	src := image.NewRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
+	draw.Draw(src, src.Rect, image.White, image.Point{}, draw.Src)
+	draw.Draw(src, src.Rect, picture, b.Min, draw.Over)
+	factor := max(float64(b.Dx())/photoWidth, float64(b.Dy())/photoHeight)
+	if factor <= 1 {
+		return src
+	}
+	w, h := max(1, int(float64(b.Dx())/factor+0.5)), max(1, int(float64(b.Dy())/factor+0.5))
+	dst := image.NewRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		y0, y1 := span(y, h, b.Dy())
+		for x := range w {
+			x0, x1 := span(x, w, b.Dx())
+			average(dst.Pix[dst.PixOffset(x, y):], src, image.Rect(x0, y0, x1, y1))
+		}
+	}
+	return dst
+}
+
+// average writes the mean colour of an area to a pixel.
+func average(pixel []byte, src *image.RGBA, area image.Rectangle) {
+	var sum [3]int
+	for y := area.Min.Y; y < area.Max.Y; y++ {
+		for x := area.Min.X; x < area.Max.X; x++ {
+			p := src.Pix[src.PixOffset(x, y):]
+			sum[0], sum[1], sum[2] = sum[0]+int(p[0]), sum[1]+int(p[1]), sum[2]+int(p[2])
+		}
+	}
+	n := area.Dx() * area.Dy()
+	pixel[0], pixel[1], pixel[2], pixel[3] = byte(sum[0]/n), byte(sum[1]/n), byte(sum[2]/n), 0xff
+}
+
+// span is the range of source pixels that pixel i of n covers.
+func span(i, n, source int) (from, to int) {
+	from = i * source / n
+	return from, max(from+1, (i+1)*source/n)
+}
+
+// encode writes the picture anew, and says its media type.
+func (p *photo) encode() (file []byte, mediaType string, err error) {
+	var b bytes.Buffer
+	if p.jpeg {
+		if err := jpeg.Encode(&b, p.pixels, &jpeg.Options{Quality: photoQuality}); err != nil {
+			return nil, "", fmt.Errorf("encode photo: %w", err)
+		}
+		return b.Bytes(), "image/jpeg", nil
+	}
+	if err := png.Encode(&b, p.pixels); err != nil {
+		return nil, "", fmt.Errorf("encode photo: %w", err)
+	}
+	return b.Bytes(), "image/png", nil
+}
+
+// rgb returns the pixels, three bytes each, row by row.
+func (p *photo) rgb() []byte {
+	out := make([]byte, 0, len(p.pixels.Pix)/4*3)
+	for i := 0; i < len(p.pixels.Pix); i += 4 {
+		out = append(out, p.pixels.Pix[i:i+3]...)
+	}
+	return out
+}

@@ -1,0 +1,113 @@
+package render
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// subset is the part of a font that one document uses. Every character gets a glyph of its own, even where the font
+// draws two alike: so that each is extracted as what it is.
+type subset struct {
+	font  *font
+	runes []rune   // runes[i] is drawn by glyph i+1; glyph 0 is .notdef
+	old   []uint16 // old[i] is glyph i's number in the font
+	ids   map[rune]uint16
+}
+
+func newSubset(f *font) *subset {
+	return &subset{font: f, old: []uint16{0}, ids: map[rune]uint16{}}
+}
+
+// add returns the subset's glyph for a character that the font draws by glyph old.
+func (s *subset) add(r rune, old uint16) uint16 {
+	if id, ok := s.ids[r]; ok {
+		return id
+	}
+	id := uint16(len(s.old))
+	s.ids[r] = id
+	s.runes = append(s.runes, r)
+	s.old = append(s.old, old)
+	return id
+}
+
+// file returns the subset as a TrueType file with the tables that ISO 19005-1 6.3.4 and PDF 32000-1 9.9 want of an
+// embedded CIDFontType2 font: no cmap, no names.
+func (s *subset) file() ([]byte, error) {
+	f, n := s.font, len(s.old)
+	var glyf []byte
+	loca := make([]byte, 0, 4*(n+1))
+	hmtx := make([]byte, 0, 4*n)
+	for _, id := range s.old {
+		data, err := f.outlineData(id)
+		if err != nil {
+			return nil, fmt.Errorf("subset: %w", err)
+		}
+		loca = binary.BigEndian.AppendUint32(loca, uint32(len(glyf)))
+		glyf = append(glyf, data...)
+		for len(glyf)%4 != 0 {
+			glyf = append(glyf, 0)
+		}
+		hmtx = binary.BigEndian.AppendUint16(hmtx, uint16(f.advance(id)))
+		hmtx = binary.BigEndian.AppendUint16(hmtx, uint16(f.bearing(id)))
+	}
+	loca = binary.BigEndian.AppendUint32(loca, uint32(len(glyf)))
+
+	head := append([]byte(nil), f.head[:54]...)
+	binary.BigEndian.PutUint32(head[8:], 0)  // checkSumAdjustment, set below
+	binary.BigEndian.PutUint16(head[50:], 1) // long loca
+	hhea := append([]byte(nil), f.hhea[:36]...)
+	binary.BigEndian.PutUint16(hhea[34:], uint16(n))
+	maxp := append([]byte(nil), f.maxp[:32]...)
+	binary.BigEndian.PutUint16(maxp[4:], uint16(n))
+	return sfnt([]sfntTable{
+		{"glyf", glyf}, {"head", head}, {"hhea", hhea}, {"hmtx", hmtx}, {"loca", loca}, {"maxp", maxp},
+	}), nil
+}
+
+type sfntTable struct {
+	tag  string
+	data []byte
+}
+
+// sfnt puts tables, sorted by tag and head among them, together to a font file.
+func sfnt(tables []sfntTable) []byte {
+	n := len(tables)
+	power, log := 1, 0
+	for power*2 <= n {
+		power, log = power*2, log+1
+	}
+	out := binary.BigEndian.AppendUint32(nil, 0x00010000)
+	for _, v := range []int{n, 16 * power, log, 16*n - 16*power} {
+		out = binary.BigEndian.AppendUint16(out, uint16(v))
+	}
+	offset, headAt := 12+16*n, 0
+	for _, t := range tables {
+		if t.tag == "head" {
+			headAt = offset
+		}
+		out = append(out, t.tag...)
+		out = binary.BigEndian.AppendUint32(out, checksum(t.data))
+		out = binary.BigEndian.AppendUint32(out, uint32(offset))
+		out = binary.BigEndian.AppendUint32(out, uint32(len(t.data)))
+		offset += (len(t.data) + 3) &^ 3
+	}
+	for _, t := range tables {
+		out = append(out, t.data...)
+		for len(out)%4 != 0 {
+			out = append(out, 0)
+		}
+	}
+	binary.BigEndian.PutUint32(out[headAt+8:], 0xb1b0afba-checksum(out))
+	return out
+}
+
+// checksum is the sum of a table's 32-bit words.
+func checksum(data []byte) uint32 {
+	var sum uint32
+	for ; len(data) >= 4; data = data[4:] {
+		sum += binary.BigEndian.Uint32(data)
+	}
+	var last [4]byte
+	copy(last[:], data)
+	return sum + binary.BigEndian.Uint32(last[:])
+}

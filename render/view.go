@@ -1,0 +1,99 @@
+package render
+
+import "time"
+
+// View is a licence to be drawn. Every text is already masked; it is cleaned and escaped here.
+type View struct {
+	Title      string // 证照名称
+	Status     string // ISSUED, EXPIRED, ABOLISHED, REGISTERED; anything else is drawn as not to be relied on
+	Code       string // 证照唯一编码
+	IDCode     string // 证照号码
+	Holder     string
+	Issuer     string
+	IssueDate  string
+	Validity   string  // e.g. "2020-02-14 至 长期"
+	Fields     []Field // face fields in order
+	Photo      []byte  // PNG or JPEG, or nil
+	MaskedNote bool    // some fields are masked: say so
+	Viewer     string  // watermark: department, person
+	Purpose    string  // watermark: 仅用于…
+	At         time.Time
+	ExpiresAt  time.Time // when the page's token dies; zero: not said
+}
+
+// Field is a label and a value on the face.
+type Field struct {
+	Label, Value string
+	Masked       bool
+}
+
+// Variant of a page.
+type Variant int
+
+// Desktop is table 17's page, Mobile table 21's (390 px).
+const (
+	Desktop Variant = iota
+	Mobile
+)
+
+// standing is what a status means to a reader.
+type standing struct {
+	Label    string // two to four characters, also stamped across a licence that is not valid
+	Sentence string
+	Valid    bool
+}
+
+// standings are the four that a licence can have. What is not listed is unknown, and unknown is never valid.
+var standings = map[string]standing{
+	"ISSUED":     {Label: "有效", Sentence: "本证照已签发，查询时处于有效状态。", Valid: true},
+	"EXPIRED":    {Label: "已过期", Sentence: "本证照已超过有效期，不能作为有效凭证使用。"},
+	"ABOLISHED":  {Label: "已废止", Sentence: "本证照已被颁发机构废止，不能作为有效凭证使用。"},
+	"REGISTERED": {Label: "未签发", Sentence: "本证照尚未签发，不能作为有效凭证使用。"},
+}
+
+func (v *View) standing() standing {
+	if s, ok := standings[v.Status]; ok {
+		return s
+	}
+	return standing{Label: "状态不明", Sentence: "无法确认本证照的状态，请勿作为有效凭证使用，并向颁发机构核实。"}
+}
+
+// item is a label and a value of the particulars below the face.
+type item struct{ Label, Value string }
+
+// particulars are the facts about the licence and about this look at it, without those that are empty.
+func (v *View) particulars() []item {
+	all := []item{
+		{"持证主体", v.Holder},
+		{"证照编码", v.Code},
+		{"有效期", v.Validity},
+		{"证照状态", v.standing().Label},
+		{"查看人", v.Viewer},
+		{"用途", v.Purpose},
+		{"出具时间", stamp(v.At)},
+	}
+	kept := all[:0]
+	for _, it := range all {
+		if it.Value = clean(it.Value); it.Value != "" {
+			kept = append(kept, it)
+		}
+	}
+	return kept
+}
+
+// What is said when some of the licence is hidden: beside a field, and once for all.
+const (
+	maskedTag  = "已脱敏"
+	maskedNote = "部分信息已脱敏显示。"
+)
+
+// beijing is the zone of every time shown; China has kept this offset since 1991.
+var beijing = time.FixedZone("CST", 8*60*60)
+
+// stamp writes a time as people read it; the zero time is empty.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(beijing).Format("2006-01-02 15:04:05")
+}

@@ -1,0 +1,39 @@
+.PHONY: demo run build test bench lint fmt fuzz setup clean
+
+# Builds licgate, starts it on loopback with fresh demo data, plays the standard's two flows, leaves it running.
+demo: build
+	go run ./examples/demo
+
+# Starts a gateway with the shipped Caddyfile.
+run: build
+	bin/licgate run --config Caddyfile
+
+build:
+	./xcaddy.sh
+
+# Everything: set-up, style, a few seconds of every fuzz target, every test with the race detector.
+test: setup lint
+	tools/fuzz.sh 3s
+	go test -race -shuffle=on -timeout 25m ./...
+
+bench:
+	go test -run '^$$' -bench . -benchtime 2s ./bench/...
+
+lint:
+	@out=$$(cd tools && go tool gofumpt -l $$(cd .. && git ls-files '*.go' | sed 's,^,../,')); \
+	  if [ -n "$$out" ]; then echo "not formatted (make fmt):"; echo "$$out"; exit 1; fi
+	go vet ./...
+	cd tools && go build -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck && cd .. && bin/staticcheck ./...
+
+fmt:
+	cd tools && go tool gofumpt -w $$(cd .. && git ls-files '*.go' | sed 's,^,../,')
+
+# Longer fuzzing.
+fuzz:
+	tools/fuzz.sh 2m
+
+setup:
+	@tools/setup.sh
+
+clean:
+	rm -rf bin demo-data

@@ -1,0 +1,310 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddypki"
+	"go.uber.org/zap"
+
+	"licgate/audit"
+	"licgate/protocol"
+	"licgate/session"
+)
+
+// App holds what the steps share: stores, keys, the journal and the current registry and policy. Stores stay open
+// across reloads of the configuration.
+type App struct {
+	// Data is the folder for keys, the audit journal, the embedded database and root.crt. Default ./data.
+	Data string `json:"data,omitempty"`
+	// Store is where registry, policy and licences live: "sqlite:PATH" or "postgres://…". Default: licgate.db under Data.
+	Store string `json:"store,omitempty"`
+	// Sessions is "store" (default) or "redis://…".
+	Sessions string `json:"sessions,omitempty"`
+	// Limits is "memory" (default) or "redis://…".
+	Limits string `json:"limits,omitempty"`
+	// Node names this gateway in audit records. Default: the host name.
+	Node string `json:"node,omitempty"`
+	// SessionLifetime ends a session however busy (table 1: one day). Default 24 h.
+	SessionLifetime caddy.Duration `json:"session_lifetime,omitempty"`
+	// SessionIdle ends a session that is not used (GB/T 22239). Default 30 min.
+	SessionIdle caddy.Duration `json:"session_idle,omitempty"`
+	// AuthFailureStatus is the HTTP status for a missing or invalid token: 401 (default), or 200 for old clients.
+	AuthFailureStatus int `json:"auth_failure_status,omitempty"`
+	// Organisation says what happens when the organisation part of a 15- or 24-character item code is not the caller's
+	// department's: "off", "warn" (default; logged) or "enforce" (refused).
+	Organisation string `json:"item_code_organisation,omitempty"`
+	// BodyLimit and BatchBodyLimit bound request bodies, bytes. Default 10 MiB and 64 MiB.
+	BodyLimit      int64 `json:"body_limit,omitempty"`
+	BatchBodyLimit int64 `json:"batch_body_limit,omitempty"`
+	// FrameAncestors are origins that may embed the licence pages (CSP frame-ancestors). Default: none.
+	FrameAncestors []string `json:"frame_ancestors,omitempty"`
+	// Shadow is the part of decisions, 0 to 1, in which Casbin is asked too; an answer that differs is refused, counted
+	// and logged as an alarm. Default 0: none.
+	Shadow float64 `json:"policy_shadow,omitempty"`
+	// Credential says whose real-name credentials psn_holder accepts.
+	Credential Credential `json:"credential,omitzero"`
+
+	gateway    *gateway
+	verifier   *session.CredentialVerifier
+	developer  *session.DevelopmentSigner
+	developed  *session.CredentialVerifier // what the developer signs
+	metrics    *metrics
+	logger     *zap.Logger
+	ctx        caddy.Context
+	prev       *App // was running when this one started
+	stopped    bool
+	stop       context.CancelFunc
+	background chan struct{}
+}
+
+// Credential configures real-name credentials (table 13): JWT checked against a JSON Web Key Set.
+type Credential struct {
+	// JWKSFile and JWKSURL name key sets; either or both.
+	JWKSFile string `json:"jwks_file,omitempty"`
+	JWKSURL  string `json:"jwks_url,omitempty"`
+	// Issuer and Audience are compared with iss and aud; both are needed with a key set.
+	Issuer   string `json:"issuer,omitempty"`
+	Audience string `json:"audience,omitempty"`
+	// Development is "off" (default) or "loopback": credentials signed by the local development key (licgate credential)
+	// are accepted from callers on this machine.
+	Development string `json:"development,omitempty"`
+}
+
+// CaddyModule returns the Caddy module information.
+func (App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "licgate", New: func() caddy.Module { return new(App) }}
+}
+
+// Provision opens what the steps need; it fails rather than start half a gateway.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.ctx, a.logger = ctx, ctx.Logger()
+	repl := caddy.NewReplacer()
+	for _, s := range []*string{&a.Data, &a.Store, &a.Sessions, &a.Limits, &a.Credential.JWKSFile, &a.Credential.JWKSURL} {
+		*s = repl.ReplaceAll(*s, "")
+	}
+	if err := a.defaults(); err != nil {
+		return err
+	}
+	if err := a.check(); err != nil {
+		return err
+	}
+	var err error
+	if a.gateway, err = openGateway(ctx, a); err != nil {
+		return err
+	}
+	if a.Credential.JWKSFile != "" || a.Credential.JWKSURL != "" {
+		a.verifier, err = session.NewCredentialVerifier(session.CredentialConfig{
+			JWKSFile: a.Credential.JWKSFile, JWKSURL: a.Credential.JWKSURL,
+			Issuer: a.Credential.Issuer, Audience: a.Credential.Audience, Now: time.Now,
+		})
+		if err != nil {
+			return fmt.Errorf("licgate: credential keys: %w", err)
+		}
+	}
+	if a.Credential.Development == "loopback" {
+		if a.developer, err = session.OpenDevelopmentSigner(filepath.Join(a.Data, "keys", "credential.jwk")); err != nil {
+			return fmt.Errorf("licgate: development credential key: %w", err)
+		}
+		if a.developed, err = session.NewCredentialVerifier(session.CredentialConfig{
+			JWKSFile: a.developer.PublicFile(), Issuer: developmentIssuer, Audience: developmentIssuer, Now: time.Now,
+		}); err != nil {
+			return fmt.Errorf("licgate: development credential key: %w", err)
+		}
+	}
+	a.metrics, err = newMetrics(ctx.GetMetricsRegistry(), a.gateway)
+	return err
+}
+
+func (a *App) defaults() error {
+	if a.Data == "" {
+		a.Data = "./data"
+	}
+	data, err := filepath.Abs(a.Data)
+	if err != nil {
+		return fmt.Errorf("licgate: data folder %s: %w", a.Data, err)
+	}
+	a.Data = data
+	if err := os.MkdirAll(a.Data, 0o700); err != nil {
+		return fmt.Errorf("licgate: data folder: %w", err)
+	}
+	if a.Store == "" {
+		a.Store = "sqlite:" + filepath.Join(a.Data, "licgate.db")
+	}
+	if a.Sessions == "" {
+		a.Sessions = "store"
+	}
+	if a.Limits == "" {
+		a.Limits = "memory"
+	}
+	if a.Organisation == "" {
+		a.Organisation = "warn"
+	}
+	if a.Credential.Development == "" {
+		a.Credential.Development = "off"
+	}
+	if a.Node == "" {
+		if a.Node, err = os.Hostname(); err != nil {
+			return fmt.Errorf("licgate: this node's name: %w", err)
+		}
+	}
+	if a.BodyLimit == 0 {
+		a.BodyLimit = protocol.DefaultLimits.Body
+	}
+	if a.BatchBodyLimit == 0 {
+		a.BatchBodyLimit = protocol.DefaultLimits.Batch
+	}
+	return nil
+}
+
+// check refuses settings that do not exist. It runs when a Caddyfile is adapted and before anything is opened; "" is a default.
+func (a *App) check() error {
+	switch {
+	case a.AuthFailureStatus != 0 && a.AuthFailureStatus != 200 && a.AuthFailureStatus != 401:
+		return fmt.Errorf("licgate: auth_failure_status is %d, allowed are 200 and 401", a.AuthFailureStatus)
+	case a.Organisation != "" && a.Organisation != "off" && a.Organisation != "warn" && a.Organisation != "enforce":
+		return fmt.Errorf("licgate: item_code_organisation is %q, allowed are off, warn and enforce", a.Organisation)
+	case a.Credential.Development != "" && a.Credential.Development != "off" && a.Credential.Development != "loopback":
+		return fmt.Errorf("licgate: credential development is %q, allowed are off and loopback", a.Credential.Development)
+	case (a.Credential.JWKSFile != "" || a.Credential.JWKSURL != "") && (a.Credential.Issuer == "" || a.Credential.Audience == ""):
+		return errors.New("licgate: credential needs issuer and audience: without them a token made for anybody else would be accepted")
+	case a.Shadow < 0 || a.Shadow > 1:
+		return errors.New("licgate: policy shadow must be between 0% and 100%")
+	case a.SessionIdle < 0 || a.SessionLifetime < 0 || time.Duration(a.SessionLifetime) > 24*time.Hour:
+		return errors.New("licgate: session lifetimes must be positive, and session_lifetime at most 24h (table 1)")
+	case a.BodyLimit < 0 || a.BatchBodyLimit < 0:
+		return errors.New("licgate: body limits must be positive")
+	}
+	return nil
+}
+
+// running is the app that serves. Caddy puts a new admin endpoint in place before it knows whether the new configuration is any
+// good: when it is not, administrators still need the app that goes on serving. Starts and stops follow one another.
+var running atomic.Pointer[App]
+
+// Start writes root.crt, records the start, and begins housekeeping.
+func (a *App) Start() error {
+	if err := a.exportRoot(); err != nil {
+		return err
+	}
+	version := a.gateway.state.Load().version
+	if err := a.event("start", fmt.Sprintf("策略版本 %d", version)); err != nil {
+		return fmt.Errorf("licgate: recording the start: %w", err)
+	}
+	ctx, stop := context.WithCancel(a.ctx)
+	a.stop, a.background = stop, make(chan struct{})
+	go a.housekeeping(ctx)
+	a.prev = running.Swap(a)
+	a.logger.Info("licgate is serving", zap.Int64("policy_version", version),
+		zap.String("store", a.gateway.store.Dialect()), zap.String("node", a.Node))
+	return nil
+}
+
+// Stop ends housekeeping and records the stop.
+func (a *App) Stop() error {
+	a.stopped = true
+	before := a.prev
+	if before != nil && before.stopped {
+		before = nil
+	}
+	running.CompareAndSwap(a, before)
+	a.prev = nil
+	if a.stop != nil {
+		a.stop()
+		<-a.background
+		if err := a.event("stop", ""); err != nil {
+			a.logger.Error("the stop could not be recorded", zap.Error(err))
+		}
+	}
+	return nil
+}
+
+// Cleanup gives back what Provision took.
+func (a *App) Cleanup() error {
+	if a.gateway == nil {
+		return nil
+	}
+	return a.gateway.release()
+}
+
+// event records something that is not a request.
+func (a *App) event(kind, detail string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
+	defer cancel()
+	return a.gateway.journal.Append(ctx, &audit.Record{
+		Event: kind, Time: time.Now(), Outcome: "SUCCESS", Detail: detail,
+		PolicyVersion: a.gateway.state.Load().version,
+	})
+}
+
+// exportRoot writes the internal root certificate where curl --cacert finds it. Nothing to do when the site uses certificates
+// from elsewhere.
+func (a *App) exportRoot() error {
+	app, err := a.ctx.AppIfConfigured("pki")
+	if err != nil {
+		return nil // no internal authority in this configuration
+	}
+	ca, err := app.(*caddypki.PKI).GetCA(a.ctx, caddypki.DefaultCAID)
+	if err != nil {
+		return fmt.Errorf("licgate: internal authority: %w", err)
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.RootCertificate().Raw})
+	path := filepath.Join(a.Data, "root.crt")
+	// Renamed into place, so that a client never reads half a certificate.
+	if err := os.WriteFile(path+".new", text, 0o644); err != nil {
+		return fmt.Errorf("licgate: writing the root certificate: %w", err)
+	}
+	return os.Rename(path+".new", path)
+}
+
+const (
+	purgeEvery = 10 * time.Minute
+	pollEvery  = time.Second
+)
+
+// housekeeping drops what has expired and picks up policy versions that other nodes accepted.
+func (a *App) housekeeping(ctx context.Context) {
+	defer close(a.background)
+	purge, poll := time.NewTicker(purgeEvery), time.NewTicker(pollEvery)
+	defer purge.Stop()
+	defer poll.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-poll.C:
+			if err := a.gateway.catchUp(ctx); err != nil && ctx.Err() == nil {
+				a.logger.Error("could not read the policy version", zap.Error(err))
+			}
+		case now := <-purge.C:
+			if _, err := a.gateway.sessionManager(a).Purge(ctx); err != nil && ctx.Err() == nil {
+				a.logger.Warn("could not purge sessions", zap.Error(err))
+			}
+			if _, err := a.gateway.store.Licences().PurgeCodes(ctx, now.Add(-time.Hour)); err != nil && ctx.Err() == nil {
+				a.logger.Warn("could not purge codes", zap.Error(err))
+			}
+		}
+	}
+}
+
+// appOf finds the configured app; a site without the global option gets it with defaults.
+func appOf(ctx caddy.Context) (*App, error) {
+	app, err := ctx.App("licgate")
+	if err != nil {
+		return nil, err
+	}
+	return app.(*App), nil
+}
+
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+)

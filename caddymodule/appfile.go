@@ -1,0 +1,130 @@
+package caddymodule
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+)
+
+// parseApp parses the global option.
+//
+// Syntax:
+//
+//	licgate {
+//		data                   <folder>
+//		store                  sqlite:<file> | postgres://…
+//		sessions               store | redis://…
+//		limits                 memory | redis://…
+//		node                   <name>
+//		session_lifetime       <duration>
+//		session_idle           <duration>
+//		auth_failure_status    401 | 200
+//		item_code_organisation off | warn | enforce
+//		body_limit             <size>
+//		batch_body_limit       <size>
+//		frame_ancestors        <origin…>
+//		policy {
+//			shadow <percentage, such as 0.1%>
+//		}
+//		credential {
+//			jwks_file   <file>
+//			jwks_url    <url>
+//			issuer      <iss>
+//			audience    <aud>
+//			development off | loopback
+//		}
+//	}
+func parseApp(d *caddyfile.Dispenser, _ any) (any, error) {
+	a := new(App)
+	words := map[string]*string{
+		"data": &a.Data, "store": &a.Store, "sessions": &a.Sessions, "limits": &a.Limits, "node": &a.Node,
+		"item_code_organisation": &a.Organisation,
+	}
+	durations := map[string]*caddy.Duration{"session_lifetime": &a.SessionLifetime, "session_idle": &a.SessionIdle}
+	sizes := map[string]*int64{"body_limit": &a.BodyLimit, "batch_body_limit": &a.BatchBodyLimit}
+	err := block(d, func(word string) error {
+		if s, ok := words[word]; ok {
+			return optional(d, s)
+		}
+		if n, ok := sizes[word]; ok {
+			return size(d, n)
+		}
+		if v, ok := durations[word]; ok {
+			return duration(d, v)
+		}
+		switch word {
+		case "auth_failure_status":
+			var text string
+			if err := one(d, &text); err != nil {
+				return err
+			}
+			n, err := strconv.Atoi(text)
+			if err != nil {
+				return d.Errf("auth_failure_status: %q is not a number", text)
+			}
+			a.AuthFailureStatus = n
+			return nil
+		case "frame_ancestors":
+			a.FrameAncestors = d.RemainingArgs()
+			return nil
+		case "policy":
+			return parsePolicy(d, &a.Shadow)
+		case "credential":
+			return parseCredential(d, &a.Credential)
+		}
+		return unknownWord(d, word)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := a.check(); err != nil {
+		return nil, d.WrapErr(err)
+	}
+	return httpcaddyfile.App{Name: "licgate", Value: caddyconfig.JSON(a, nil)}, nil
+}
+
+func parsePolicy(d *caddyfile.Dispenser, shadow *float64) error {
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if d.Val() != "shadow" {
+			return unknownWord(d, d.Val())
+		}
+		var text string
+		if err := one(d, &text); err != nil {
+			return err
+		}
+		percent, found := strings.CutSuffix(text, "%")
+		n, err := strconv.ParseFloat(percent, 64)
+		if err != nil || !found || n < 0 || n > 100 {
+			return d.Errf("shadow: %q is not a percentage (such as 0.1%%)", text)
+		}
+		*shadow = n / 100
+	}
+	return nil
+}
+
+func parseCredential(d *caddyfile.Dispenser, c *Credential) error {
+	words := map[string]*string{
+		"jwks_file": &c.JWKSFile, "jwks_url": &c.JWKSURL, "issuer": &c.Issuer, "audience": &c.Audience,
+		"development": &c.Development,
+	}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		s, known := words[d.Val()]
+		if !known {
+			return unknownWord(d, d.Val())
+		}
+		if err := optional(d, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,285 @@
+package caddymodule
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+
+	"licgate/protocol"
+)
+
+// Audit is the outermost step: it opens the trip of a request, sees what every later step refuses, answers refusals, and
+// keeps the record before the first byte of any answer leaves. When the record can't be kept there is no answer (503).
+//
+// Syntax:
+//
+//	licgate_audit
+type Audit struct {
+	app    *App
+	logger *zap.Logger
+}
+
+// CaddyModule returns the Caddy module information.
+func (Audit) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.licgate_audit", New: func() caddy.Module { return new(Audit) }}
+}
+
+// Provision finds the app.
+func (a *Audit) Provision(ctx caddy.Context) (err error) {
+	a.logger = ctx.Logger()
+	a.app, err = appOf(ctx)
+	return err
+}
+
+func parseAudit(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	return new(Audit), noArguments(h.Dispenser)
+}
+
+// identityHeaders are set towards an upstream by authorize; a client's copies never pass.
+const identityHeaderPrefix = "Licgate-"
+
+// ServeHTTP opens the trip, lets the later steps run, and answers what they refuse.
+func (a *Audit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) (err error) {
+	t := &trip{
+		app: a.app, state: a.app.gateway.state.Load(), stage: stageAudit,
+		responseID: uuid.NewString(), arrived: time.Now(),
+	}
+	t.endpoint, t.itemCode, t.routeFailure = protocol.Route(r)
+	t.openRecord(r)
+	r = withTrip(r, t)
+	cleanRequest(r)
+	rec := &recorder{inner: w, trip: t, request: r, logger: a.logger}
+
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler {
+				if !rec.wrote && !rec.kept {
+					t.record.Outcome = "FAILURE"
+					_ = rec.keep(statusClientGone)
+				}
+				panic(p)
+			}
+			// The panic's value may hold a caller's data: its type alone is logged.
+			a.logger.Error("panic while serving", zap.String("response_id", t.responseID),
+				zap.String("type", fmt.Sprintf("%T", p)), zap.Stack("stack"))
+			if rec.wrote {
+				panic(http.ErrAbortHandler) // half an answer is on its way: cut it
+			}
+			rec.refuse(protocol.Fail(protocol.CodeInternal, ""))
+		}
+		if err == nil {
+			rec.finish()
+		}
+	}()
+
+	err = next.ServeHTTP(rec, r)
+	switch {
+	case err == nil && !rec.wrote:
+		// Nothing behind the steps answered: no handler stands there.
+		rec.refuse(protocol.Fail(protocol.CodeNoPath, ""))
+	case err != nil && !rec.wrote && r.Context().Err() != nil:
+		// The client went away: nobody is left to be told, and it is no fault of ours to log.
+		t.record.Outcome = "FAILURE"
+		_ = rec.keep(statusClientGone)
+		rec.finish()
+		panic(http.ErrAbortHandler)
+	case err != nil && !rec.wrote:
+		f, logIt := failureOf(err)
+		if logIt {
+			a.logger.Error("request failed", zap.String("response_id", t.responseID),
+				zap.String("interface", t.interfaceName()), zap.String("code", f.Code.Number), zap.Error(err))
+		}
+		rec.refuse(f)
+		err = nil
+	case err != nil:
+		// Bytes are on their way: the connection is cut so that nobody takes them for a whole answer.
+		a.logger.Error("answer broken off", zap.String("response_id", t.responseID), zap.Error(err))
+		panic(http.ErrAbortHandler)
+	}
+	return err
+}
+
+// cleanRequest removes what a client may send to be taken by an upstream for ours, or to have ours removed on the way:
+// identity headers, hop-by-hop lists (a proxy drops what Connection names), trailers, and headers that name another
+// method, address or client.
+func cleanRequest(r *http.Request) {
+	for name := range r.Header {
+		if strings.HasPrefix(name, identityHeaderPrefix) {
+			r.Header.Del(name)
+		}
+	}
+	for _, name := range []string{
+		"Connection", "Keep-Alive", "Proxy-Connection", "Upgrade", "Te", "Trailer",
+		"X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
+		"X-Original-Url", "X-Original-Uri", "X-Rewrite-Url", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "X-Host", "Forwarded",
+		"X-Forwarded-Prefix", "X-Forwarded-Uri", "X-Forwarded-Path",
+	} {
+		r.Header.Del(name)
+	}
+	r.Trailer = nil
+}
+
+// openRecord notes what is known of a request before anybody has looked at it.
+func (t *trip) openRecord(r *http.Request) {
+	rec := &t.record
+	rec.Event, rec.ResponseID, rec.Time = "request", t.responseID, t.arrived
+	rec.Method, rec.Address = r.Method, clientIP(r)
+	rec.Interface = t.interfaceName()
+	if id, ok := caddyhttp.GetVar(r.Context(), "trace_id").(string); ok {
+		rec.TraceID = id
+	}
+	if r.TLS != nil {
+		rec.TLS = tls.VersionName(r.TLS.Version) + " " + tls.CipherSuiteName(r.TLS.CipherSuite)
+	}
+}
+
+// clientIP is the address of the client as Caddy's trusted_proxies settle it.
+func clientIP(r *http.Request) string {
+	if ip, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok && ip != "" {
+		return ip
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// recorder stands between every handler and the client. It has no Unwrap, no ReadFrom and no Hijack on purpose:
+// nothing gets past it.
+type recorder struct {
+	inner   http.ResponseWriter
+	trip    *trip
+	request *http.Request
+	logger  *zap.Logger
+	wrote   bool
+	kept    bool // the record was written, whether or not it succeeded
+	blocked bool // the record was not kept: everything further is dropped
+}
+
+// Header returns the header of the answer.
+func (w *recorder) Header() http.Header { return w.inner.Header() }
+
+// WriteHeader keeps the record, then lets the status leave. An answer that did not come through all steps, or that
+// can't be recorded, does not leave.
+func (w *recorder) WriteHeader(status int) {
+	if w.wrote || status < http.StatusOK && status != http.StatusSwitchingProtocols {
+		return // 1xx carry nothing that anybody here needs
+	}
+	w.wrote = true
+	t := w.trip
+	if t.stage != stageMask && !t.rendered || status == http.StatusSwitchingProtocols {
+		w.logger.Error("an answer came past the steps and was withheld", zap.String("response_id", t.responseID),
+			zap.String("reached", stageNames[t.stage]), zap.Int("status", status))
+		w.replace(protocol.Fail(protocol.CodeChain, ""))
+		return
+	}
+	if err := w.keep(status); err != nil {
+		w.logger.Error("record not kept, answer withheld", zap.String("response_id", t.responseID), zap.Error(err))
+		f, _ := failureOf(err)
+		w.send(f)
+		return
+	}
+	w.inner.Header().Set("Licgate-Response-Id", t.responseID)
+	w.inner.WriteHeader(status)
+}
+
+// replace records and sends a refusal instead of what was on its way; whatever the handler still writes is dropped.
+func (w *recorder) replace(f *protocol.Failure) {
+	t := w.trip
+	t.record.Outcome, t.record.ErrorCode = "FAILURE", f.Code.Number
+	if err := w.keep(f.HTTPStatus()); err != nil {
+		f, _ = failureOf(err)
+	}
+	w.send(f)
+}
+
+// send writes a refusal straight to the client and blocks what follows.
+func (w *recorder) send(f *protocol.Failure) {
+	w.blocked = true
+	clear(w.inner.Header())
+	w.trip.writeFailure(w.inner, f)
+}
+
+// Write sends bytes of the answer.
+func (w *recorder) Write(p []byte) (int, error) {
+	if !w.wrote {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.blocked {
+		return len(p), nil // dropped; an error would only make a proxy cut the connection that carries the refusal
+	}
+	return w.inner.Write(p)
+}
+
+// Flush passes on what was written.
+func (w *recorder) Flush() {
+	if w.wrote && !w.blocked {
+		_ = http.NewResponseController(w.inner).Flush()
+	}
+}
+
+// Hijack refuses: a connection taken over could be neither masked nor recorded.
+func (w *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return nil, nil, http.ErrNotSupported
+}
+
+// refuse answers with f through the recorder, so that it is recorded like any answer.
+func (w *recorder) refuse(f *protocol.Failure) {
+	clear(w.inner.Header())
+	w.trip.setLimitHeaders(w.Header())
+	w.trip.record.Outcome, w.trip.record.ErrorCode = "FAILURE", f.Code.Number
+	if w.trip.record.Reason == "" {
+		w.trip.record.Reason = f.Inner
+	}
+	w.trip.writeFailure(w, f)
+}
+
+// keep completes the record and makes it durable.
+func (w *recorder) keep(status int) error {
+	t := w.trip
+	w.kept = true
+	rec := &t.record
+	rec.CorrelationID, rec.Interface, rec.Status = t.correlationID(), t.interfaceName(), status
+	if rec.Outcome == "" {
+		rec.Outcome = "SUCCESS"
+		if status >= http.StatusBadRequest {
+			rec.Outcome = "FAILURE"
+		}
+	}
+	rec.Millis = float64(time.Since(t.arrived).Microseconds()) / 1000
+	// The client may be gone; the record is kept all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.request.Context()), recordTimeout)
+	defer cancel()
+	return t.app.gateway.journal.Append(ctx, rec)
+}
+
+// statusClientGone is what the record of a request holds whose client went away before the answer.
+const statusClientGone = 499
+
+// recordTimeout bounds how long an answer waits for its record.
+const recordTimeout = 10 * time.Second
+
+// finish counts the request.
+func (w *recorder) finish() {
+	t := w.trip
+	t.app.metrics.request(t.interfaceName(), t.record.Outcome, t.record.ErrorCode, time.Since(t.arrived))
+}
+
+var (
+	_ caddy.Provisioner           = (*Audit)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Audit)(nil)
+	_ http.Flusher                = (*recorder)(nil)
+	_ http.Hijacker               = (*recorder)(nil)
+)

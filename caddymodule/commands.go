@@ -1,0 +1,195 @@
+package caddymodule
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+)
+
+const longHelp = `licgate（证照网关）是电子证照共享平台的 HTTPS 接入与访问控制网关，基于 Caddy 构建：
+Caddy 的全部命令照常可用，另有下列管理命令。
+
+常用：
+  licgate run --config Caddyfile          启动网关
+  licgate apply -f platform.yaml          声明部门、目录、事项、应用、账户与授权
+  licgate policy explain …                解释某个调用为何允许或拒绝
+  licgate audit verify                    校验审计记录
+  licgate doctor                          检查运行环境`
+
+// Exit codes of the commands (contract).
+const (
+	exitFailed = 1 // refused or failed
+	exitUsage  = 2 // wrong usage
+)
+
+func init() {
+	if caddy.CustomBinaryName == "" {
+		caddy.CustomBinaryName = "licgate"
+	}
+	if caddy.CustomLongDescription == "" {
+		caddy.CustomLongDescription = longHelp
+	}
+	for _, c := range []caddycmd.Command{
+		{Name: "apply", Usage: "-f FILE [--dry-run] [--secrets-out FILE] [--why TEXT]", Short: "声明平台：部门、目录、事项、应用、账户与授权", Long: applyHelp, CobraFunc: applyCommand},
+		{Name: "export", Short: "以 platform.yaml 格式导出平台声明（不含任何密钥、口令与证件号码）", CobraFunc: exportCommand},
+		{Name: "policy", Usage: "explain | history | plan | rollback", Short: "解释判定、查看策略历史、预演变更、回滚", CobraFunc: policyCommands},
+		{Name: "app", Usage: "list | disable | enable | reset-secret", Short: "管理应用", CobraFunc: objectCommands("applications", "APP_KEY", "应用", "reset-secret", "重新生成 app_secret")},
+		{Name: "account", Usage: "list | disable | enable | reset-password", Short: "管理账户", CobraFunc: objectCommands("accounts", "ACCOUNT", "账户", "reset-password", "重新生成口令")},
+		{Name: "audit", Usage: "verify | export | search", Short: "校验、导出与检索审计记录（网关停止时也可用）", CobraFunc: auditCommands},
+		{Name: "credential", Usage: "--identity ID [--code CODE] [--ttl 10m]", Short: "签发开发用实名凭据（仅当配置允许）", CobraFunc: credentialCommand},
+		{Name: "doctor", Short: "检查数据目录、密钥、存储、审计与证书", CobraFunc: doctorCommand},
+	} {
+		caddycmd.RegisterCommand(c)
+	}
+}
+
+// run turns a function into what Cobra calls. Wrong flags and arguments exit with 2, refusals and failures with 1; the text goes to
+// standard error, so that --json output stays clean.
+func run(cmd *cobra.Command, args cobra.PositionalArgs, f func(cmd *cobra.Command, args []string) error) {
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		exit(cmd, exitUsage, fmt.Errorf("选项有误：%w", err))
+		return nil
+	})
+	cmd.Args = func(cmd *cobra.Command, given []string) error {
+		if err := args(cmd, given); err != nil {
+			exit(cmd, exitUsage, fmt.Errorf("参数个数不对：用法 %s", cmd.UseLine()))
+		}
+		return nil
+	}
+	cmd.RunE = func(cmd *cobra.Command, given []string) error {
+		if err := f(cmd, given); err != nil {
+			var wrong usageError
+			if errors.As(err, &wrong) {
+				exit(cmd, exitUsage, err)
+			}
+			exit(cmd, exitFailed, err)
+		}
+		return nil
+	}
+}
+
+// usageError is a wrong call, found after the flags were parsed.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+func exit(cmd *cobra.Command, code int, err error) {
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s：%v\n", cmd.CommandPath(), err)
+	if code == exitUsage {
+		fmt.Fprintf(cmd.ErrOrStderr(), "运行 %s --help 查看用法\n", cmd.CommandPath())
+	}
+	os.Exit(code)
+}
+
+// group makes a command that only holds others: called alone, or with a word it does not know, it is wrong usage.
+func group(cmd *cobra.Command, children ...*cobra.Command) {
+	cmd.AddCommand(children...)
+	run(cmd, cobra.ArbitraryArgs, func(cmd *cobra.Command, args []string) error {
+		var names []string
+		for _, c := range children {
+			names = append(names, c.Name())
+		}
+		if len(args) > 0 {
+			return usageError(fmt.Sprintf("没有子命令 %q，可用：%s", args[0], strings.Join(names, "、")))
+		}
+		return usageError("需要子命令：" + strings.Join(names, "、"))
+	})
+}
+
+// gatewayFlags are those of every command that talks to the running gateway.
+func gatewayFlags(cmd *cobra.Command) {
+	cmd.Flags().String("address", os.Getenv("LICGATE_ADMIN"), "网关管理端点（默认取环境变量 LICGATE_ADMIN）")
+	cmd.Flags().Bool("json", false, "输出 JSON")
+}
+
+// call sends one admin request and decodes the answer into out (nil: raw bytes are returned).
+func call(cmd *cobra.Command, method, path string, body, out any) ([]byte, error) {
+	address, _ := cmd.Flags().GetString("address")
+	var payload io.Reader
+	if body != nil {
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		payload = bytes.NewReader(encoded)
+	}
+	resp, err := caddycmd.AdminAPIRequest(address, method, "/licgate/"+path, http.Header{}, payload)
+	if err != nil {
+		text := err.Error()
+		if resp == nil && !strings.Contains(text, "HTTP") {
+			return nil, fmt.Errorf("连不上网关管理端点 %s：网关在运行吗？（licgate run --config Caddyfile）\n%w", address, err)
+		}
+		return nil, errors.New(adminText(text))
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, fmt.Errorf("读取网关应答：%w", err)
+	}
+	if out != nil {
+		if err := json.Unmarshal(answer, out); err != nil {
+			return nil, fmt.Errorf("网关应答无法解析：%w", err)
+		}
+	}
+	return answer, nil
+}
+
+// adminText takes the message out of what the admin client makes of an error answer.
+func adminText(text string) string {
+	if i := strings.Index(text, "{"); i >= 0 {
+		var body struct {
+			Error string `json:"error"`
+		}
+		if json.Unmarshal([]byte(text[i:]), &body) == nil && body.Error != "" {
+			return body.Error
+		}
+	}
+	return text
+}
+
+// printJSON writes v, indented, to standard output.
+func printJSON(cmd *cobra.Command, v any) error {
+	e := json.NewEncoder(cmd.OutOrStdout())
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+func asJSON(cmd *cobra.Command) bool {
+	yes, _ := cmd.Flags().GetBool("json")
+	return yes
+}
+
+// whoami names who runs a command, for the record.
+func whoami() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return "admin"
+}
+
+// dataFlag is for commands that read the data folder themselves.
+func dataFlag(cmd *cobra.Command) {
+	data := os.Getenv("LICGATE_DATA")
+	if data == "" {
+		data = "./data"
+	}
+	cmd.Flags().String("data", data, "数据目录（默认取环境变量 LICGATE_DATA）")
+}
+
+func auditDir(cmd *cobra.Command) string {
+	data, _ := cmd.Flags().GetString("data")
+	return filepath.Join(data, "audit")
+}

@@ -1,0 +1,230 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"licgate/registry"
+)
+
+const applyHelp = `把 platform.yaml 声明的平台提交给正在运行的网关。
+
+文件中出现的各节（departments、items、service_items、applications、accounts、policy）是该节的全部内容：
+文件里没有的对象会被删除；未出现的节保持不变。先显示差异，整份文件要么全部生效，要么完全不生效；
+重复提交同一文件没有任何变化。未写 secret、password 的新对象由网关生成，只显示这一次。`
+
+func applyCommand(cmd *cobra.Command) {
+	gatewayFlags(cmd)
+	cmd.Flags().StringP("file", "f", "", "platform.yaml；- 表示标准输入")
+	cmd.Flags().Bool("dry-run", false, "只显示差异，不生效")
+	changeFlags(cmd)
+	_ = cmd.MarkFlagFilename("file", "yaml", "yml")
+	run(cmd, cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
+		path, _ := cmd.Flags().GetString("file")
+		if path == "" {
+			return usageError("请用 -f 指定平台文件")
+		}
+		text, err := readFile(cmd, path)
+		if err != nil {
+			return err
+		}
+		// A fault is told before anything is sent, with the file's own lines.
+		if _, err := registry.Parse(text); err != nil {
+			return fmt.Errorf("%s 有误：\n%w", path, err)
+		}
+		dry, _ := cmd.Flags().GetBool("dry-run")
+		return submit(cmd, "apply", adminRequest{File: string(text), DryRun: dry})
+	})
+}
+
+func readFile(cmd *cobra.Command, path string) ([]byte, error) {
+	if path == "-" {
+		return io.ReadAll(cmd.InOrStdin())
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("读不到文件：%w", err)
+	}
+	return text, nil
+}
+
+// appliedAnswer is applied as it comes over the admin endpoint.
+type appliedAnswer struct {
+	Changes   []registry.Change    `json:"changes"`
+	Generated []registry.Generated `json:"generated,omitempty"`
+	Version   int64                `json:"version"`
+	DryRun    bool                 `json:"dry_run,omitempty"`
+	Warnings  []string             `json:"warnings,omitempty"`
+}
+
+// changeFlags are those of every command that makes a new version.
+func changeFlags(cmd *cobra.Command) {
+	cmd.Flags().String("why", "", "变更原因，记入策略历史")
+	cmd.Flags().Int64("if-match", 0, "仅当现行策略版本为此值时才生效")
+	cmd.Flags().String("secrets-out", "", "把新生成的密钥与口令写入此文件（权限 0600，不得已存在）")
+}
+
+// submit sends a change, shows the difference, and hands over what was generated.
+func submit(cmd *cobra.Command, path string, q adminRequest) error {
+	q.By = whoami()
+	q.Why, _ = cmd.Flags().GetString("why")
+	q.IfMatch, _ = cmd.Flags().GetInt64("if-match")
+	out, _ := cmd.Flags().GetString("secrets-out")
+	var secrets *os.File
+	if out != "" && !q.DryRun {
+		// Opened first: what is shown once must have a place to go.
+		var err error
+		if secrets, err = os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+			return fmt.Errorf("不能创建密钥文件：%w", err)
+		}
+		defer secrets.Close()
+	}
+	var done appliedAnswer
+	if _, err := call(cmd, http.MethodPost, path, q, &done); err != nil {
+		if secrets != nil {
+			_ = os.Remove(out)
+		}
+		return err
+	}
+	if secrets != nil {
+		if err := writeSecrets(secrets, done.Generated); err != nil {
+			return fmt.Errorf("变更已生效，但密钥文件写入失败，请用 reset-secret / reset-password 重新生成：%w", err)
+		}
+		done.Generated = nil
+	}
+	for _, text := range done.Warnings {
+		fmt.Fprintln(cmd.ErrOrStderr(), "警告："+text)
+	}
+	if asJSON(cmd) {
+		return printJSON(cmd, done)
+	}
+	w := cmd.OutOrStdout()
+	for _, c := range done.Changes {
+		fmt.Fprintln(w, c)
+	}
+	switch {
+	case len(done.Changes) == 0:
+		fmt.Fprintf(w, "没有变化，策略版本仍为 %d\n", done.Version)
+	case done.DryRun:
+		fmt.Fprintf(w, "共 %d 项变更（预演，未生效）\n", len(done.Changes))
+	default:
+		fmt.Fprintf(w, "共 %d 项变更，已生效，策略版本 %d\n", len(done.Changes), done.Version)
+	}
+	if len(done.Generated) > 0 {
+		fmt.Fprintln(w, "\n以下密钥与口令只显示这一次，请妥善保管：")
+		for _, g := range done.Generated {
+			fmt.Fprintf(w, "  %s\t%s\t%s\n", g.Kind, g.Key, g.Value)
+		}
+	}
+	return nil
+}
+
+func writeSecrets(f *os.File, generated []registry.Generated) error {
+	e := json.NewEncoder(f)
+	e.SetIndent("", "  ")
+	if generated == nil {
+		generated = []registry.Generated{}
+	}
+	return errors.Join(e.Encode(generated), f.Sync())
+}
+
+func exportCommand(cmd *cobra.Command) {
+	gatewayFlags(cmd)
+	run(cmd, cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
+		text, err := call(cmd, http.MethodGet, "export", nil, nil)
+		if err != nil {
+			return err
+		}
+		if asJSON(cmd) {
+			p, err := registry.Parse(text)
+			if err != nil {
+				return err
+			}
+			return printJSON(cmd, p)
+		}
+		_, err = cmd.OutOrStdout().Write(text)
+		return err
+	})
+}
+
+// nameCharacters are those of app keys and account names.
+const nameCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
+
+// objectCommands makes list, disable, enable and the reset of one kind of object.
+func objectCommands(kind, argument, name, reset, resetHelp string) func(*cobra.Command) {
+	return func(cmd *cobra.Command) {
+		list := &cobra.Command{Use: "list", Short: "列出" + name}
+		gatewayFlags(list)
+		run(list, cobra.NoArgs, func(cmd *cobra.Command, _ []string) error { return listObjects(cmd, kind) })
+		children := []*cobra.Command{list}
+		for _, action := range []struct{ name, help string }{
+			{"disable", "停用" + name + "并立即结束其会话"}, {"enable", "启用" + name}, {reset, resetHelp + "并立即结束其会话"},
+		} {
+			child := &cobra.Command{Use: action.name + " " + argument, Short: action.help}
+			gatewayFlags(child)
+			changeFlags(child)
+			run(child, cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
+				if strings.Trim(args[0], nameCharacters) != "" {
+					return usageError(fmt.Sprintf("%s名称只含字母、数字和 _ . -", name))
+				}
+				return submit(cmd, kind+"/"+args[0]+"/"+action.name, adminRequest{})
+			})
+			children = append(children, child)
+		}
+		group(cmd, children...)
+	}
+}
+
+func listObjects(cmd *cobra.Command, kind string) error {
+	var rows []map[string]any
+	if _, err := call(cmd, http.MethodGet, kind, nil, &rows); err != nil {
+		return err
+	}
+	if asJSON(cmd) {
+		return printJSON(cmd, rows)
+	}
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+	for _, r := range rows {
+		state := "启用"
+		if r["disabled"] == true {
+			state = "停用"
+		}
+		key := r["app_key"]
+		if key == nil {
+			key = r["account"]
+		}
+		fmt.Fprintf(w, "%v\t%v\t%v\t%s\n", key, r["name"], r["department"], state)
+	}
+	return w.Flush()
+}
+
+func credentialCommand(cmd *cobra.Command) {
+	gatewayFlags(cmd)
+	var q adminRequest
+	cmd.Flags().StringVar(&q.Identity, "identity", "", "持证人证件号码")
+	cmd.Flags().StringVar(&q.Code, "code", "", "持证主体代码类型（GB/T 36903），默认 111")
+	cmd.Flags().StringVar(&q.TTL, "ttl", "10m", "有效时长")
+	run(cmd, cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
+		if q.Identity == "" {
+			return usageError("缺少 --identity")
+		}
+		q.By = whoami()
+		var answer map[string]string
+		if _, err := call(cmd, http.MethodPost, "credential", q, &answer); err != nil {
+			return err
+		}
+		if asJSON(cmd) {
+			return printJSON(cmd, answer)
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), answer["credential"])
+		return nil
+	})
+}

@@ -1,0 +1,253 @@
+package caddymodule
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"licgate/audit"
+	"licgate/gm"
+	"licgate/licence"
+	"licgate/policy"
+	"licgate/render"
+	"licgate/session"
+	"licgate/session/redisstore"
+	"licgate/store"
+)
+
+// pools keep stores, keys and the journal open across reloads: the new configuration takes them before the old one
+// gives them back.
+var pools = caddy.NewUsagePool()
+
+// pooled is anything that closes, as Caddy's pool wants it.
+type pooled struct {
+	value any
+	close func() error
+}
+
+func (p pooled) Destruct() error {
+	if p.close == nil {
+		return nil
+	}
+	return p.close()
+}
+
+// take opens key through the pool, or shares what is open.
+func take[T any](g *gateway, key string, open func() (T, func() error, error)) (T, error) {
+	v, _, err := pools.LoadOrNew(key, func() (caddy.Destructor, error) {
+		value, closer, err := open()
+		if err != nil {
+			return nil, err
+		}
+		return pooled{value, closer}, nil
+	})
+	if err != nil {
+		var none T
+		return none, err
+	}
+	g.taken = append(g.taken, key)
+	return v.(pooled).value.(T), nil
+}
+
+// gateway is the app's open resources.
+type gateway struct {
+	keys     *gm.Keyring
+	store    *store.Store
+	journal  *audit.Journal
+	sessions session.Store
+	limits   *limits
+	licences *licence.Service
+	// shared outlives a reload: the current state and the lock of its writers.
+	*shared
+
+	taken []string
+}
+
+// shared is what all configurations on one store see.
+type shared struct {
+	state atomic.Pointer[state]
+	// change is held while a new version is planned, written and swapped in by this node.
+	change sync.Mutex
+
+	// shadow is the part of decisions that the reference engine is asked too; mismatches counts where it disagreed.
+	shadow     float64
+	mismatches atomic.Int64
+	logger     *zap.Logger
+}
+
+// mismatch sounds the alarm: the compiled index and the reference engine disagree. The request has been refused.
+func (h *shared) mismatch(r policy.Request, got, want policy.Decision) {
+	h.mismatches.Add(1)
+	h.logger.Error("the compiled policy and the reference engine disagree; refused",
+		zap.String("app", r.App), zap.String("account", r.Account), zap.String("department", r.Department), zap.String("item", r.Item),
+		zap.String("interface", r.Interface), zap.String("service_item", r.ServiceItem), zap.Int64("policy_version", got.Version),
+		zap.Bool("index_allows", got.Allow), zap.Bool("reference_allows", want.Allow))
+}
+
+func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
+	g := new(gateway)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, g.release())
+		}
+	}()
+	if g.keys, err = take(g, "keys:"+a.Data, func() (*gm.Keyring, func() error, error) {
+		k, err := gm.Open(filepath.Join(a.Data, "keys"), rand.Reader)
+		return k, nil, err
+	}); err != nil {
+		return nil, fmt.Errorf("licgate: keys: %w", err)
+	}
+	if g.store, err = take(g, "store:"+a.Store, func() (*store.Store, func() error, error) {
+		s, err := store.Open(ctx, a.Store)
+		if err != nil {
+			return nil, nil, err
+		}
+		return s, s.Close, nil
+	}); err != nil {
+		return nil, fmt.Errorf("licgate: store: %w", err)
+	}
+	if g.sessions, err = g.openSessions(ctx, a.Sessions); err != nil {
+		return nil, fmt.Errorf("licgate: sessions: %w", err)
+	}
+	if g.limits, err = take(g, "limits:"+a.Limits, func() (*limits, func() error, error) {
+		l, err := openLimits(a.Limits)
+		if err != nil {
+			return nil, nil, err
+		}
+		return l, l.close, nil
+	}); err != nil {
+		return nil, fmt.Errorf("licgate: limits: %w", err)
+	}
+	dir := filepath.Join(a.Data, "audit")
+	if g.journal, err = take(g, "journal:"+dir, func() (*audit.Journal, func() error, error) {
+		j, repair, err := audit.OpenJournal(dir, audit.Options{Node: a.Node})
+		if err != nil {
+			return nil, nil, err
+		}
+		reportRepair(a.logger, repair)
+		return j, j.Close, nil
+	}); err != nil {
+		return nil, fmt.Errorf("licgate: audit journal: %w", err)
+	}
+	g.licences = &licence.Service{Store: g.store.Licences(), Keys: g.keys, Now: time.Now, Random: rand.Reader, Unprintable: render.Unprintable}
+	if g.shared, err = take(g, fmt.Sprintf("state:%s %g", a.Store, a.Shadow), func() (*shared, func() error, error) {
+		s := &shared{shadow: a.Shadow, logger: a.logger}
+		first, err := s.loadState(ctx, g.store)
+		s.state.Store(first)
+		return s, nil, err
+	}); err != nil {
+		return nil, fmt.Errorf("licgate: loading registry and policy: %w", err)
+	}
+	return g, nil
+}
+
+func (g *gateway) openSessions(ctx context.Context, where string) (session.Store, error) {
+	if where == "store" {
+		return g.store.Sessions(), nil
+	}
+	if !strings.HasPrefix(where, "redis://") && !strings.HasPrefix(where, "rediss://") && !strings.HasPrefix(where, "unix://") {
+		return nil, errors.New(`allowed are "store" and a redis:// address`)
+	}
+	return take(g, "sessions:"+where, func() (session.Store, func() error, error) {
+		s, err := redisstore.Open(ctx, where, "licgate:")
+		if err != nil {
+			return nil, nil, err
+		}
+		return s, s.Close, nil
+	})
+}
+
+// release gives everything back to the pool; what nobody else uses is closed.
+func (g *gateway) release() error {
+	var errs []error
+	for i := len(g.taken) - 1; i >= 0; i-- {
+		if _, err := pools.Delete(g.taken[i]); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	g.taken = nil
+	return errors.Join(errs...)
+}
+
+// catchUp swaps in a newer version that another node accepted.
+func (g *gateway) catchUp(ctx context.Context) error {
+	n, err := g.store.PolicyVersion(ctx)
+	if err != nil || n == g.state.Load().version {
+		return err
+	}
+	g.change.Lock()
+	defer g.change.Unlock()
+	next, err := g.loadState(ctx, g.store)
+	if err == nil {
+		g.state.Store(next)
+	}
+	return err
+}
+
+// sessionManager is the session rules over the current registry.
+func (g *gateway) sessionManager(a *App) *session.Manager {
+	return &session.Manager{
+		Store: g.sessions, Directory: directory{g}, Verifier: vault{g.keys},
+		Digest: func(b []byte) []byte { return g.keys.Digest(gm.PurposeToken, b) },
+		Now:    time.Now, Random: rand.Reader,
+		Absolute: time.Duration(a.SessionLifetime), Idle: time.Duration(a.SessionIdle),
+	}
+}
+
+// directory answers session's questions from the current state.
+type directory struct{ g *gateway }
+
+func (d directory) Application(appKey string) (session.Application, bool) {
+	a, ok := d.g.state.Load().registry.Application(appKey)
+	if !ok {
+		return session.Application{}, false
+	}
+	allow := make([]netip.Prefix, 0, len(a.IPAllow))
+	for _, text := range a.IPAllow {
+		// Checked when the registry was accepted; an entry that no longer parses admits nobody.
+		if p, err := parsePrefix(text); err == nil {
+			allow = append(allow, p)
+		} else {
+			allow = append(allow, netip.Prefix{})
+		}
+	}
+	return session.Application{AppKey: a.AppKey, SecretHash: a.SecretHash, IPAllow: allow, Disabled: a.Disabled}, true
+}
+
+func parsePrefix(text string) (netip.Prefix, error) {
+	if strings.Contains(text, "/") {
+		return netip.ParsePrefix(text)
+	}
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	return addr.Prefix(addr.BitLen())
+}
+
+func (d directory) Account(name string) (session.Account, bool) {
+	a, ok := d.g.state.Load().registry.Account(name)
+	if !ok {
+		return session.Account{}, false
+	}
+	return session.Account{Account: a.Account, Department: a.Department, PasswordHash: a.PasswordHash, Disabled: a.Disabled}, true
+}
+
+func (d directory) DepartmentExists(code string) bool {
+	_, ok := d.g.state.Load().registry.Department(code)
+	return ok
+}
+
+func (d directory) Administers(account, department string) bool {
+	return d.g.state.Load().decider.Administers(account, department)
+}

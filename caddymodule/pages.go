@@ -1,0 +1,208 @@
+package caddymodule
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"licgate/licence"
+	"licgate/protocol"
+	"licgate/render"
+)
+
+// Pages answers view_license and view_mobile (tables 17 and 21) with the licence's page, drawn from masked data.
+//
+// Syntax:
+//
+//	licgate_pages
+type Pages struct{ app *App }
+
+// CaddyModule returns the Caddy module information.
+func (Pages) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.licgate_pages", New: func() caddy.Module { return new(Pages) }}
+}
+
+// Provision finds the app.
+func (p *Pages) Provision(ctx caddy.Context) (err error) {
+	p.app, err = appOf(ctx)
+	return err
+}
+
+func parsePages(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	return new(Pages), noArguments(h.Dispenser)
+}
+
+// ServeHTTP draws the page.
+func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	t, err := arrivedAtEnd(r, "licgate_pages")
+	if err != nil {
+		return err
+	}
+	if t.endpoint == nil || !t.endpoint.Page {
+		return next.ServeHTTP(w, r)
+	}
+	view, err := t.view(t.resolved.Licence)
+	if err != nil {
+		return err
+	}
+	view.ExpiresAt = t.resolved.Expires
+	variant := render.Desktop
+	if t.endpoint.Interface == protocol.ViewMobile {
+		variant = render.Mobile
+	}
+	var body bytes.Buffer
+	if err := render.Page(&body, view, variant); err != nil {
+		return fmt.Errorf("drawing a page: %w", err)
+	}
+	h := w.Header()
+	pageHeaders(h, p.app.FrameAncestors)
+	h.Set("Content-Length", strconv.Itoa(body.Len()))
+	t.rendered = true
+	w.WriteHeader(http.StatusOK)
+	_, err = w.Write(body.Bytes())
+	return err
+}
+
+// pageHeaders are those of every page for people. Nothing foreign loads, no script runs, nobody embeds it unless allowed, the address
+// (which holds the token) is told to nobody, and nothing is kept.
+func pageHeaders(h http.Header, frameAncestors []string) {
+	ancestors := "'none'"
+	if len(frameAncestors) > 0 {
+		ancestors = strings.Join(frameAncestors, " ")
+	}
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors "+ancestors)
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Robots-Tag", "noindex")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+}
+
+// view is the licence as it is drawn: everything in it went through the plan.
+func (t *trip) view(l *licence.Licence) (*render.View, error) {
+	wire := t.wireLicence(l)
+	item, ok := t.state.item(l.Item)
+	if wire == nil || !ok {
+		return nil, errors.New("a licence without a plan")
+	}
+	now := time.Now()
+	v := &render.View{
+		Title: l.Name, Status: wire.LicenseStatus, Code: wire.LicenseCode, IDCode: wire.IDCode, Holder: wire.HolderName,
+		Issuer: wire.IssueOrgName, IssueDate: wire.IssueDate, Validity: validity(wire), At: now,
+		Viewer: t.viewer(), Purpose: t.purpose(),
+	}
+	hidden := make(map[string]bool)
+	for _, key := range t.plans[item.Code].Masked() {
+		hidden[key] = true
+	}
+	registered, _ := t.state.registry.Item(item.Code)
+	for i, f := range item.Fields {
+		value, present := wire.DataFields[f.Key]
+		if !present || registered != nil && registered.Fields[i].Hidden {
+			continue
+		}
+		if hidden[f.Key] {
+			v.MaskedNote = true
+		}
+		if f.Type == "image" {
+			if f.Role == "photo" {
+				v.Photo = licence.Picture(value)
+			}
+			continue
+		}
+		v.Fields = append(v.Fields, render.Field{Label: f.Label, Value: licence.Text(value), Masked: hidden[f.Key]})
+	}
+	return v, nil
+}
+
+// validity is the period as a face shows it.
+func validity(l *protocol.License) string {
+	from, to := l.BeginDate, l.ExpiryDate
+	if from == "" {
+		from = l.IssueDate
+	}
+	if to == "" {
+		to = "长期"
+	}
+	if from == "" {
+		return to
+	}
+	return from + " 至 " + to
+}
+
+// viewer names who looks, for the watermark: department and account.
+func (t *trip) viewer() string {
+	name := t.request.Department
+	if d, ok := t.state.registry.Department(t.request.Department); ok {
+		name = d.Name
+	}
+	if a, ok := t.state.registry.Account(t.request.Account); ok {
+		name += " " + a.Account
+	}
+	return name
+}
+
+// purpose says what the copy is for, for the watermark.
+func (t *trip) purpose() string {
+	name := t.grant().ServiceItemName
+	if s, ok := t.state.registry.ServiceItem(t.request.Department, t.request.ServiceItem); ok {
+		name = s.Name // what is registered, not what the caller wrote
+	}
+	if name == "" {
+		return "仅供持证人出示"
+	}
+	return "仅用于" + name
+}
+
+// Assets answers the static files of the pages. They are the same for everybody, so they stand outside the steps.
+//
+// Syntax:
+//
+//	licgate_assets
+type Assets struct{}
+
+// CaddyModule returns the Caddy module information.
+func (Assets) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.licgate_assets", New: func() caddy.Module { return new(Assets) }}
+}
+
+func parseAssets(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	return new(Assets), noArguments(h.Dispenser)
+}
+
+const assetPrefix = "/license/assets/"
+
+// ServeHTTP answers an asset, or passes.
+func (Assets) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if !strings.HasPrefix(r.URL.Path, assetPrefix) || r.Method != http.MethodGet {
+		return next.ServeHTTP(w, r)
+	}
+	content, contentType, ok := render.Asset(path.Base(r.URL.Path))
+	if !ok || path.Dir(r.URL.Path)+"/" != assetPrefix {
+		return next.ServeHTTP(w, r)
+	}
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Length", strconv.Itoa(len(content)))
+	h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	h.Set("X-Content-Type-Options", "nosniff")
+	_, err := w.Write(content)
+	return err
+}
+
+var (
+	_ caddy.Provisioner           = (*Pages)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Pages)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Assets)(nil)
+)

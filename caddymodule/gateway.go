@@ -19,6 +19,7 @@ import (
 	"licgate/gm"
 	"licgate/licence"
 	"licgate/policy"
+	"licgate/registry"
 	"licgate/render"
 	"licgate/session"
 	"licgate/session/redisstore"
@@ -208,20 +209,21 @@ func (g *gateway) sessionManager(a *App) *session.Manager {
 type directory struct{ g *gateway }
 
 func (d directory) Application(appKey string) (session.Application, bool) {
-	a, ok := d.g.state.Load().registry.Application(appKey)
-	if !ok {
-		return session.Application{}, false
-	}
+	a, ok := d.g.state.Load().callers[appKey]
+	return a, ok
+}
+
+// callerOf says an application in the session's words.
+func callerOf(a *registry.Application) session.Application {
 	allow := make([]netip.Prefix, 0, len(a.IPAllow))
 	for _, text := range a.IPAllow {
-		// Checked when the registry was accepted; an entry that no longer parses admits nobody.
-		if p, err := parsePrefix(text); err == nil {
-			allow = append(allow, p)
-		} else {
-			allow = append(allow, netip.Prefix{})
+		p, err := parsePrefix(text)
+		if err != nil {
+			p = netip.Prefix{} // checked when the registry was accepted; what no longer parses admits nobody
 		}
+		allow = append(allow, p)
 	}
-	return session.Application{AppKey: a.AppKey, SecretHash: a.SecretHash, IPAllow: allow, Disabled: a.Disabled}, true
+	return session.Application{AppKey: a.AppKey, SecretHash: a.SecretHash, IPAllow: allow, Disabled: a.Disabled}
 }
 
 func parsePrefix(text string) (netip.Prefix, error) {
@@ -251,3 +253,12 @@ func (d directory) DepartmentExists(code string) bool {
 func (d directory) Administers(account, department string) bool {
 	return d.g.state.Load().decider.Administers(account, department)
 }
+
+func reportRepair(logger *zap.Logger, r audit.Repair) {
+	if r.Bytes > 0 {
+		logger.Warn("a torn tail of the audit journal was cut off; no confirmed record is lost",
+			zap.String("segment", r.Segment), zap.Int64("bytes", r.Bytes))
+	}
+}
+
+var _ caddy.Destructor = pooled{}

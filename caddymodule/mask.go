@@ -77,7 +77,7 @@ func (m *Mask) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	}
 	// An upstream is asked for a body that can be read: whole, and not compressed.
 	r.Header.Set("Accept-Encoding", "identity")
-	for _, name := range []string{"Range", "If-Range", "If-None-Match", "If-Modified-Since", "TE", "Trailer", "Upgrade"} {
+	for _, name := range []string{"Range", "If-Range", "If-None-Match", "If-Modified-Since"} {
 		r.Header.Del(name)
 	}
 	mw := &maskWriter{inner: w, trip: t, limit: m.MaxBody, before: w.Header().Clone()}
@@ -191,14 +191,13 @@ func hasRole(item *licence.Item, role string) bool {
 // roleKind says how an attribute is hidden: like the field that feeds it, if any such field is hidden; "" when they are all
 // shown in clear by right. An attribute that nobody called sensitive is public unless it is an identity number.
 func roleKind(item *licence.Item, plan *masking.Plan, role string) masking.Kind {
-	hidden := plan.Masked()
 	kind, sensitive := masking.Kind(""), false
 	for _, f := range item.Fields {
 		if f.Role != role || f.Sensitive == "" {
 			continue
 		}
 		sensitive = true
-		if slices.Contains(hidden, f.Key) {
+		if plan.Hides(f.Key) {
 			if kind != "" && kind != masking.Kind(f.Sensitive) {
 				return masking.Text
 			}

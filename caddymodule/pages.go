@@ -102,17 +102,14 @@ func (t *trip) view(l *licence.Licence) (*render.View, error) {
 		Issuer: wire.IssueOrgName, IssueDate: wire.IssueDate, Validity: validity(wire), At: now,
 		Viewer: t.viewer(), Purpose: t.purpose(),
 	}
-	hidden := make(map[string]bool)
-	for _, key := range t.plans[item.Code].Masked() {
-		hidden[key] = true
-	}
+	plan := t.plans[item.Code]
 	registered, _ := t.state.registry.Item(item.Code)
 	for i, f := range item.Fields {
 		value, present := wire.DataFields[f.Key]
 		if !present || registered != nil && registered.Fields[i].Hidden {
 			continue
 		}
-		if hidden[f.Key] {
+		if plan.Hides(f.Key) {
 			v.MaskedNote = true
 		}
 		if f.Type == "image" {
@@ -121,7 +118,7 @@ func (t *trip) view(l *licence.Licence) (*render.View, error) {
 			}
 			continue
 		}
-		v.Fields = append(v.Fields, render.Field{Label: f.Label, Value: licence.Text(value), Masked: hidden[f.Key]})
+		v.Fields = append(v.Fields, render.Field{Label: f.Label, Value: licence.Text(value), Masked: plan.Hides(f.Key)})
 	}
 	return v, nil
 }

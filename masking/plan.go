@@ -70,6 +70,12 @@ func (p *Plan) kind(key string) (Kind, bool) {
 // Masked returns the keys that the plan hides, sorted.
 func (p *Plan) Masked() []string { return slices.Sorted(maps.Keys(p.hide)) }
 
+// Hides reports whether the plan hides the member of exactly that key.
+func (p *Plan) Hides(key string) bool {
+	_, hidden := p.hide[key]
+	return hidden
+}
+
 // ClearKeys returns the sensitive keys that the plan shows in clear, sorted.
 func (p *Plan) ClearKeys() []string { return slices.Clone(p.clear) }
 

@@ -136,3 +136,13 @@ func TestPlanObjectTooDeep(t *testing.T) {
 		t.Errorf("shown beyond the limit: %s", text)
 	}
 }
+
+func TestPlanHides(t *testing.T) {
+	t.Parallel()
+	p := NewPlan([]Field{{"CZR", Name}, {"SFZ", IdentityNumber}}, []string{"SFZ"})
+	for key, want := range map[string]bool{"CZR": true, "SFZ": false, "czr": false, "BZ": false} {
+		if p.Hides(key) != want {
+			t.Errorf("Hides(%s) = %v", key, !want)
+		}
+	}
+}

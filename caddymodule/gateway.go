@@ -254,7 +254,12 @@ func (d directory) Administers(account, department string) bool {
 	return d.g.state.Load().decider.Administers(account, department)
 }
 
+// reportRepair tells the operator what opening the journal found.
 func reportRepair(logger *zap.Logger, r audit.Repair) {
+	if d := r.Damage; d != nil {
+		logger.Error("the audit journal is damaged; it goes on in a new segment and the evidence is kept: run licgate audit verify",
+			zap.String("file", d.File), zap.Int64("offset", d.Offset), zap.Uint64("sequence", d.Sequence), zap.String("cause", d.Cause))
+	}
 	if r.Bytes > 0 {
 		logger.Warn("a torn tail of the audit journal was cut off; no confirmed record is lost",
 			zap.String("segment", r.Segment), zap.Int64("bytes", r.Bytes))

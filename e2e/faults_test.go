@@ -325,3 +325,34 @@ func TestTraceIDIsRecorded(t *testing.T) {
 		t.Errorf("the record lacks the trace: %s", record)
 	}
 }
+
+// TestDamagedJournalIsTold: a flipped byte in the record is found at the next start and by verify; the gateway goes on recording.
+func TestDamagedJournalIsTold(t *testing.T) {
+	t.Parallel()
+	g := start(t)
+	g.apply(platform)
+	g.login("hydj", "zhangbin").get("/security/get_current_user")
+	g.stop()
+	segments, err := filepath.Glob(filepath.Join(g.dir, "data", "audit", "*.seg"))
+	if err != nil || len(segments) != 1 {
+		t.Fatalf("%v %v", segments, err)
+	}
+	content, err := os.ReadFile(segments[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(content)/2] ^= 1
+	if err := os.WriteFile(segments[0], content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g.run()
+	if !strings.Contains(g.log.String(), "the audit journal is damaged") {
+		t.Error("the start does not tell of the damage")
+	}
+	if a := g.login("hydj", "zhangbin").get("/security/get_current_user"); !a.ok() {
+		t.Errorf("it does not go on: %s", a.raw)
+	}
+	if _, stderr, code := g.command("audit", "verify"); code != 1 || !strings.Contains(stderr, filepath.Base(segments[0])) {
+		t.Errorf("verify: exit %d %s", code, stderr)
+	}
+}

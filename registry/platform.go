@@ -1,6 +1,10 @@
 package registry
 
-import "go.yaml.in/yaml/v3"
+import (
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
 
 // Platform is the whole declaration. A nil section was absent from the file: it is left as it is by apply.
 // A present section is the whole truth: what it leaves out is removed.
@@ -10,6 +14,8 @@ type Platform struct {
 	ServiceItems []ServiceItem `yaml:"service_items,omitempty" json:"service_items,omitempty"`
 	Applications []Application `yaml:"applications,omitempty" json:"applications,omitempty"`
 	Accounts     []Account     `yaml:"accounts,omitempty" json:"accounts,omitempty"`
+	// Administrators are the three powers (三员). Empty: whoever reaches the admin endpoint is all three.
+	Administrators []Administrator `yaml:"administrators,omitempty" json:"administrators,omitempty"`
 	// Policy holds further Casbin lines; nil: absent.
 	Policy *string `yaml:"policy,omitempty" json:"policy,omitempty"`
 
@@ -67,14 +73,18 @@ type ServiceItem struct {
 
 // Application is a business system (业务系统) with its account at the gateway.
 type Application struct {
-	AppKey     string   `yaml:"app_key" json:"app_key"`
-	Name       string   `yaml:"name" json:"name"`
-	Department string   `yaml:"department" json:"department"`
-	Secret     string   `yaml:"secret,omitempty" json:"-"` // only in a file; generated when omitted and new
-	SecretHash string   `yaml:"-" json:"secret_hash,omitempty"`
-	IPAllow    []string `yaml:"ip_allow,omitempty" json:"ip_allow,omitempty"` // CIDR or address; empty: anywhere
-	Rate       Rate     `yaml:"rate,omitempty" json:"rate,omitzero"`
-	Disabled   bool     `yaml:"disabled,omitempty" json:"disabled,omitempty"`
+	AppKey     string `yaml:"app_key" json:"app_key"`
+	Name       string `yaml:"name" json:"name"`
+	Department string `yaml:"department" json:"department"`
+	Secret     string `yaml:"secret,omitempty" json:"-"` // only in a file; generated when omitted and new
+	SecretHash string `yaml:"-" json:"secret_hash,omitempty"`
+	SecretTime string `yaml:"-" json:"secret_time,omitempty"` // when SecretHash was set, as other times shown
+	// PreviousHash is the secret before, good until PreviousUntil: a rotation with overlap. Both are set or neither.
+	PreviousHash  string    `yaml:"-" json:"previous_hash,omitempty"`
+	PreviousUntil time.Time `yaml:"-" json:"previous_until,omitzero"`
+	IPAllow       []string  `yaml:"ip_allow,omitempty" json:"ip_allow,omitempty"` // CIDR or address; empty: anywhere
+	Rate          Rate      `yaml:"rate,omitempty" json:"rate,omitzero"`
+	Disabled      bool      `yaml:"disabled,omitempty" json:"disabled,omitempty"`
 	// DisabledGiven says that a declaration names Disabled; one that does not leaves it as it is.
 	DisabledGiven bool    `yaml:"-" json:"-"`
 	Grants        []Grant `yaml:"grants,omitempty" json:"grants,omitempty"`
@@ -91,6 +101,7 @@ type Grant struct {
 	Items        []string `yaml:"items" json:"items"`
 	Needs        []string `yaml:"needs" json:"needs"`
 	ServiceItems []string `yaml:"service_items,omitempty" json:"service_items,omitempty"` // empty: any of its department
+	Form         string   `yaml:"form,omitempty" json:"form,omitempty"`                   // number of the form of appendix A
 }
 
 // Account is a person's account in a department.
@@ -112,4 +123,30 @@ type Account struct {
 	CreationTime         string `yaml:"-" json:"creation_time,omitempty"`
 	LastModificator      string `yaml:"-" json:"last_modificator,omitempty"`
 	LastModificationTime string `yaml:"-" json:"last_modification_time,omitempty"`
+}
+
+// Roles of administrators (GB/T 22239 8.1.5: three separated powers). A person holds one.
+const (
+	RoleSystem   = "system"   // 系统管理员: running, configuration, keys
+	RoleSecurity = "security" // 安全管理员: registry, rights, locks
+	RoleAudit    = "audit"    // 审计管理员: records
+)
+
+// Administrator is a person who administers the gateway itself.
+type Administrator struct {
+	Administrator string `yaml:"administrator" json:"administrator"` // login name
+	Name          string `yaml:"name" json:"name"`
+	Role          string `yaml:"role" json:"role"`
+	// IdentityNum is needed of a new one, so that nobody holds two roles under two names. Only in a file.
+	IdentityNum    string `yaml:"identity_num,omitempty" json:"-"`
+	IdentitySealed []byte `yaml:"-" json:"identity_sealed,omitempty"`
+	Password       string `yaml:"password,omitempty" json:"-"` // only in a file; generated when omitted and new
+	PasswordHash   string `yaml:"-" json:"password_hash,omitempty"`
+	PasswordTime   string `yaml:"-" json:"password_time,omitempty"` // when it was set, as other times shown
+	// Certificates are hex SHA-256 digests of the SubjectPublicKeyInfo of client certificates that stand for this administrator at
+	// Caddy's remote admin endpoint.
+	Certificates []string `yaml:"certificates,omitempty" json:"certificates,omitempty"`
+	Disabled     bool     `yaml:"disabled,omitempty" json:"disabled,omitempty"`
+	// DisabledGiven is as in Application.
+	DisabledGiven bool `yaml:"-" json:"-"`
 }

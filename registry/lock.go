@@ -1,0 +1,96 @@
+package registry
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// Kinds of locks: what is kept from acting, or from being used, until the lock ends.
+const (
+	LockApplication = "application" // Key: app_key
+	LockAccount     = "account"     // Key: account
+	LockDepartment  = "department"  // Key: code; acting for it, and its applications and accounts
+	LockItem        = "item"        // Key: license_item_code; every interface about its licences
+	LockAddress     = "address"     // Key: address or prefix (CIDR), in netip.Prefix form
+)
+
+// A Lock keeps one object or address from acting. It is an emergency brake, not a right: it changes no policy version.
+type Lock struct {
+	Kind    string    `json:"kind"`
+	Key     string    `json:"key"`
+	Reason  string    `json:"reason"` // for administrators; callers never see it
+	By      string    `json:"by"`
+	Created time.Time `json:"created"`
+	// Expires ends the lock by itself; the zero time: only an administrator does.
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+// LockStore keeps locks for all nodes. Implementations are durable when they return nil, and safe for concurrent use.
+type LockStore interface {
+	// PutLock adds a lock, or replaces the one of the same Kind and Key.
+	PutLock(ctx context.Context, l Lock) error
+	// RemoveLock takes a lock away; found is false when there was none.
+	RemoveLock(ctx context.Context, kind, key string) (found bool, err error)
+	// Locks returns all locks by Kind and Key, expired ones included: whoever judges knows the time.
+	Locks(ctx context.Context) ([]Lock, error)
+	// PurgeLocks removes locks that expired before t.
+	PurgeLocks(ctx context.Context, t time.Time) error
+}
+
+// Locks is a set of locks made ready for look-ups: immutable, swapped whole, safe for concurrent use. The zero value of *Locks (nil) holds none.
+type Locks struct {
+	byKey    map[lockKey]Lock
+	prefixes []addressLock
+}
+
+type lockKey struct{ kind, key string }
+
+type addressLock struct {
+	prefix netip.Prefix
+	lock   Lock
+}
+
+// NewLocks makes a set. An address lock whose key is no prefix locks every address: it was checked when it was put, and what
+// can't be read must not open a door.
+func NewLocks(all []Lock) *Locks {
+	set := &Locks{byKey: make(map[lockKey]Lock, len(all))}
+	for _, l := range all {
+		if l.Kind != LockAddress {
+			set.byKey[lockKey{l.Kind, l.Key}] = l
+			continue
+		}
+		prefix, err := netip.ParsePrefix(l.Key)
+		if err != nil {
+			set.prefixes = append(set.prefixes, addressLock{netip.PrefixFrom(netip.IPv4Unspecified(), 0), l}, addressLock{netip.PrefixFrom(netip.IPv6Unspecified(), 0), l})
+			continue
+		}
+		set.prefixes = append(set.prefixes, addressLock{prefix, l})
+	}
+	return set
+}
+
+func (l Lock) holds(now time.Time) bool { return l.Expires.IsZero() || now.Before(l.Expires) }
+
+// Find returns the lock that holds on an object at now.
+func (s *Locks) Find(kind, key string, now time.Time) (Lock, bool) {
+	if s == nil || len(s.byKey) == 0 {
+		return Lock{}, false
+	}
+	l, ok := s.byKey[lockKey{kind, key}]
+	return l, ok && l.holds(now)
+}
+
+// FindAddress returns a lock that holds on an address at now.
+func (s *Locks) FindAddress(address netip.Addr, now time.Time) (Lock, bool) {
+	if s == nil {
+		return Lock{}, false
+	}
+	address = address.Unmap().WithZone("")
+	for _, one := range s.prefixes {
+		if one.prefix.Contains(address) && one.lock.holds(now) {
+			return one.lock, true
+		}
+	}
+	return Lock{}, false
+}

@@ -13,7 +13,7 @@ const longestOverlap = 90 * 24 * time.Hour
 // Rotate declares a new secret of a, beside which the stored one stays good until then, at most 90 days. Plan generates the new one
 // when secret is "".
 func (a *Application) Rotate(secret string, until time.Time) {
-	a.Secret, a.PreviousHash, a.PreviousUntil = secret, "", until
+	a.Secret, a.SecretHash, a.PreviousHash, a.PreviousUntil = secret, "", "", until
 }
 
 // SecretID is a short public name of a secret, made of its hash: 12 hex digits that lead back to neither.
@@ -30,9 +30,6 @@ func (p *planner) secret(a, old *Application, at string) error {
 		if message := rotationFault(a, old, hash, p.at); message != "" {
 			p.want(at, "previous_secret", message)
 			return nil
-		}
-		if hash == old.SecretHash {
-			hash = ""
 		}
 	case hash == "":
 		hash = old.SecretHash
@@ -62,7 +59,7 @@ func rotates(a, old *Application) bool {
 	return !a.PreviousUntil.IsZero() && !copied
 }
 
-// rotationFault says what is wrong with a rotation to the secret of hash, which is "" or the stored one when it is to be generated.
+// rotationFault says what is wrong with a rotation to the secret of hash; one of "" is to be generated.
 func rotationFault(a, old *Application, hash string, now time.Time) string {
 	switch {
 	case old.SecretHash == "":
@@ -71,7 +68,7 @@ func rotationFault(a, old *Application, hash string, now time.Time) string {
 		return "原密钥的有效期已过，请改为以后的时间，或直接重置密钥"
 	case a.PreviousUntil.Sub(now) > longestOverlap:
 		return "原密钥至多再保留 90 天，请缩短有效期"
-	case a.Secret != "" && hash == old.SecretHash:
+	case hash == old.SecretHash:
 		return "新密钥与现行密钥相同，请换一个，或由系统生成"
 	}
 	return ""

@@ -142,6 +142,18 @@ func TestRotateRefused(t *testing.T) {
 	}
 }
 
+// A rotation that waited for approval cannot be approved twice.
+func TestRotateOnce(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	first := plan(t, v, nil, load(t, "contract.yaml"), "a", monday).Next
+	waiting := sealed(t, v, edit(first, func(a *Application) { a.Rotate("another secret", tuesday) }), first)
+	rotated := plan(t, v, first, waiting, "b", monday).Next
+	if planned, err := Plan(rotated, waiting, v, "b", monday); err == nil || !strings.Contains(err.Error(), "与现行密钥相同") {
+		t.Errorf("got %v, %v", planned, err)
+	}
+}
+
 func TestSecretID(t *testing.T) {
 	t.Parallel()
 	const hash = "hmac-sm3$0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"

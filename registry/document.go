@@ -19,7 +19,7 @@ const largestFile = 16 << 20
 // bytes of memory for each value, so that size alone is no bound.
 const mostMarks = 2_000_000
 
-const emptyFile = "文件没有内容，请至少写一个部分（departments、items、service_items、applications、accounts、policy）"
+const emptyFile = "文件没有内容，请至少写一个部分（departments、items、service_items、applications、accounts、administrators、policy）"
 
 // document returns the root of the one YAML document of file, or nil with a fault noted.
 func document(f *faults, file []byte) *yaml.Node {

@@ -14,6 +14,7 @@ func form(f *faults, p *Platform) {
 	serviceItemForm(f, p.ServiceItems)
 	applicationForm(f, p.Applications)
 	accountForm(f, p.Accounts)
+	administratorForm(f, p.Administrators)
 	if p.Policy != nil {
 		f.want("", "policy", printable(*p.Policy, "\n\t"))
 	}
@@ -120,10 +121,11 @@ func grantForm(f *faults, at string, g Grant) {
 	}
 	f.wantEach(at, "items", g.Items, missingItem)
 	if len(g.Needs) == 0 {
-		f.want(at, "needs", "缺少用证需求，可用 "+strings.Join(grantNeeds.words, "、"))
+		f.want(at, "needs", grantNeeds.fault(""))
 	}
 	f.wantEach(at, "needs", g.Needs, grantNeeds.fault)
 	f.wantEach(at, "service_items", g.ServiceItems, missingServiceItem)
+	f.want(at, "form", formNumberFault(g.Form))
 }
 
 func accountForm(f *faults, all []Account) {
@@ -142,6 +144,23 @@ func accountForm(f *faults, all []Account) {
 			return ""
 		})
 		names.check(f, at, "account", a.Account)
+	}
+}
+
+func administratorForm(f *faults, all []Administrator) {
+	names, certificates := uniques{}, uniques{}
+	for i, a := range all {
+		at := f.object("administrators", i, a.Administrator)
+		f.want(at, "administrator", shaped(a.Administrator, nameShape, "管理员登录名", "应当是 1 至 64 位的字母、数字、下划线、点、连字符"))
+		f.want(at, "name", text(a.Name, "姓名", shortText))
+		f.want(at, "role", powers.fault(a.Role))
+		f.want(at, "identity_num", identityFault(a.IdentityNum))
+		f.want(at, "password", passwordFault(a.Password))
+		f.wantEach(at, "certificates", a.Certificates, certificateFault)
+		names.check(f, at, "administrator", a.Administrator)
+		for j, digest := range a.Certificates {
+			certificates.check(f, at, element("certificates", j), digest)
+		}
 	}
 }
 

@@ -98,7 +98,7 @@ func TestParseEverything(t *testing.T) {
 	if got := p.Applications[0]; got.AppKey != "10086" || got.Rate != (Rate{5, 100}) || !got.Disabled {
 		t.Errorf("application = %+v", got)
 	}
-	if got := p.Applications[0].Grants[1]; !reflect.DeepEqual(got.ServiceItems, []string{"0012", "1_000"}) {
+	if got := p.Applications[0].Grants[1]; !reflect.DeepEqual(got.ServiceItems, []string{"0012", "1_000"}) || got.Form != "2024-0012" {
 		t.Errorf("grant = %+v", got)
 	}
 }
@@ -107,14 +107,15 @@ func TestParseEverything(t *testing.T) {
 func TestParseSections(t *testing.T) {
 	t.Parallel()
 	for file, want := range map[string]Platform{
-		"{}":                {},
-		"departments: []":   {Departments: []Department{}},
-		"items: []\n":       {Items: []Item{}},
-		"service_items: []": {ServiceItems: []ServiceItem{}},
-		"applications: []":  {Applications: []Application{}},
-		"accounts: []":      {Accounts: []Account{}},
-		`policy: ""`:        {Policy: new(string)},
-		"\ufeffitems: []":   {Items: []Item{}}, // as some editors on Windows begin a file
+		"{}":                 {},
+		"departments: []":    {Departments: []Department{}},
+		"items: []\n":        {Items: []Item{}},
+		"service_items: []":  {ServiceItems: []ServiceItem{}},
+		"applications: []":   {Applications: []Application{}},
+		"accounts: []":       {Accounts: []Account{}},
+		"administrators: []": {Administrators: []Administrator{}},
+		`policy: ""`:         {Policy: new(string)},
+		"\ufeffitems: []":    {Items: []Item{}}, // as some editors on Windows begin a file
 	} {
 		got := parse(t, file)
 		got.file = nil

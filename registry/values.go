@@ -18,6 +18,7 @@ const (
 	leastSecret = 8
 	leastPass   = 10
 	longSecret  = 256
+	longForm    = 64
 )
 
 // text says what is wrong with a name or a label that must be there.
@@ -149,6 +150,19 @@ func addressFault(entry string) string {
 		return "网段的主机位应当为 0，请写作 " + prefix.Masked().String() + "；单个地址请去掉 /" + strconv.Itoa(prefix.Bits())
 	}
 	return ""
+}
+
+// formNumberFault says what is wrong with the number of an application form that may be left out. It stands in addresses.
+func formNumberFault(number string) string {
+	if strings.ContainsFunc(number, unicode.IsSpace) || strings.Contains(number, "/") || strings.HasPrefix(number, ".") {
+		return "申请表编号不能有空白和 /，也不能以点开头，请改正"
+	}
+	return optional(number, "申请表编号", longForm)
+}
+
+// certificateFault says what is wrong with the digest of a client certificate's public key.
+func certificateFault(digest string) string {
+	return shaped(digest, digestShape, "证书公钥的 SHA-256 摘要", "应当是 64 位十六进制数字，字母小写")
 }
 
 // dateFault says what is wrong with a date that may be left out.

@@ -13,12 +13,13 @@ import (
 type Version struct {
 	Number int64 `json:"number"`
 	// At counts to the microsecond; Seal drops what is finer, since stores do.
-	At     time.Time `json:"at"`
-	By     string    `json:"by"`
-	Why    string    `json:"why,omitempty"`
-	Parent string    `json:"parent"` // Hash of Number-1; "" for 1
-	Hash   string    `json:"hash"`   // hex SM3 over the canonical form of the other members
-	Lines  []string  `json:"lines,omitempty"`
+	At         time.Time `json:"at"`
+	By         string    `json:"by"`
+	Why        string    `json:"why,omitempty"`
+	ApprovedBy string    `json:"approved_by,omitempty"`
+	Parent     string    `json:"parent"` // Hash of Number-1; "" for 1
+	Hash       string    `json:"hash"`   // hex SM3 over the canonical form of the other members
+	Lines      []string  `json:"lines,omitempty"`
 	// Changes is the registry's difference as JSON, for people. Stores keep its very bytes: they are part of Hash.
 	Changes []byte `json:"changes,omitempty"`
 	// Platform is the declaration that this version was made of, without secrets: what a rollback declares again. Stores keep its

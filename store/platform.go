@@ -14,11 +14,12 @@ import (
 
 // Kinds of registry objects, as stored.
 const (
-	kindDepartment  = "department"
-	kindItem        = "item"
-	kindServiceItem = "service_item"
-	kindApplication = "application"
-	kindAccount     = "account"
+	kindDepartment    = "department"
+	kindItem          = "item"
+	kindServiceItem   = "service_item"
+	kindApplication   = "application"
+	kindAccount       = "account"
+	kindAdministrator = "administrator"
 )
 
 // object is one row of registry_objects.
@@ -152,6 +153,7 @@ func objects(p *registry.Platform) ([]object, error) {
 		encode(&all, kindServiceItem, p.ServiceItems, func(i *registry.ServiceItem) string { return i.Department + "/" + i.Code }),
 		encode(&all, kindApplication, p.Applications, func(a *registry.Application) string { return a.AppKey }),
 		encode(&all, kindAccount, p.Accounts, func(a *registry.Account) string { return a.Account }),
+		encode(&all, kindAdministrator, p.Administrators, func(a *registry.Administrator) string { return a.Administrator }),
 	)
 	return all, err
 }
@@ -179,6 +181,8 @@ func appendObject(p *registry.Platform, one object) error {
 		return decode(&p.Applications, one)
 	case kindAccount:
 		return decode(&p.Accounts, one)
+	case kindAdministrator:
+		return decode(&p.Administrators, one)
 	}
 	return fmt.Errorf("store: registry_objects: unknown kind %s", one.kind)
 }

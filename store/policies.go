@@ -16,9 +16,9 @@ var _ policy.Store = policies{}
 
 const (
 	selectPolicyNumber = `SELECT COALESCE(MAX(number), 0) FROM policy_versions`
-	selectVersions     = `SELECT number, decided_at, decided_by, why, parent, hash, changes, lines, platform FROM policy_versions `
+	selectVersions     = `SELECT number, decided_at, decided_by, why, approved_by, parent, hash, changes, lines, platform FROM policy_versions `
 	// Lists go without the lines, which are long.
-	selectVersionHeads = `SELECT number, decided_at, decided_by, why, parent, hash, changes, 'null', NULL FROM policy_versions `
+	selectVersionHeads = `SELECT number, decided_at, decided_by, why, approved_by, parent, hash, changes, 'null', NULL FROM policy_versions `
 )
 
 // PolicyVersion returns the number of the newest version, 0 on an empty store. It is cheap enough to poll.
@@ -72,7 +72,7 @@ func scanVersion(row interface{ Scan(...any) error }) (policy.Version, error) {
 		v         policy.Version
 		at, lines string
 	)
-	err := row.Scan(&v.Number, &at, &v.By, &v.Why, &v.Parent, &v.Hash, &v.Changes, &lines, &v.Platform)
+	err := row.Scan(&v.Number, &at, &v.By, &v.Why, &v.ApprovedBy, &v.Parent, &v.Hash, &v.Changes, &lines, &v.Platform)
 	if err != nil {
 		return policy.Version{}, failed(tried, err)
 	}
@@ -104,9 +104,10 @@ func (s *Store) insertVersion(ctx context.Context, tx *sql.Tx, v policy.Version,
 	if err != nil {
 		return failed(tried+": lines", err)
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO policy_versions (number, decided_at, decided_by, why, parent, hash, lines, changes, policy_text, platform)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		v.Number, v.At.Format(time.RFC3339Nano), v.By, v.Why, v.Parent, v.Hash, string(lines), optional(v.Changes), text, optional(v.Platform))
+	_, err = tx.ExecContext(ctx, `INSERT INTO policy_versions (number, decided_at, decided_by, why, approved_by, parent, hash, lines, changes, policy_text,
+		platform) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		v.Number, v.At.Format(time.RFC3339Nano), v.By, v.Why, v.ApprovedBy, v.Parent, v.Hash, string(lines), optional(v.Changes), text,
+		optional(v.Platform))
 	if s.dialect.duplicate(err) {
 		return failed(tried, policy.ErrStale)
 	}

@@ -124,23 +124,13 @@ func writeDifference(ctx context.Context, tx *sql.Tx, stored, wanted []object) e
 
 func selectObjects(ctx context.Context, tx *sql.Tx) ([]object, error) {
 	const tried = "select from registry_objects"
-	rows, err := tx.QueryContext(ctx, `SELECT kind, code, place, body FROM registry_objects ORDER BY kind, place, code`)
-	if err != nil {
-		return nil, failed(tried, err)
-	}
-	defer rows.Close()
-	var found []object
-	for rows.Next() {
+	return collect(ctx, tx, tried, func(r row) (object, error) {
 		var one object
-		if err := rows.Scan(&one.kind, &one.code, &one.place, &one.body); err != nil {
-			return nil, failed(tried, err)
+		if err := r.Scan(&one.kind, &one.code, &one.place, &one.body); err != nil {
+			return object{}, failed(tried, err)
 		}
-		found = append(found, one)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, failed(tried, err)
-	}
-	return found, nil
+		return one, nil
+	}, `SELECT kind, code, place, body FROM registry_objects ORDER BY kind, place, code`)
 }
 
 // objects are the rows of a whole platform.

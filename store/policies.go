@@ -47,32 +47,16 @@ func (s policies) Get(ctx context.Context, n int64) (policy.Version, error) {
 }
 
 func (s policies) List(ctx context.Context, limit int) ([]policy.Version, error) {
-	rows, err := s.reader.QueryContext(ctx, selectVersionHeads+`ORDER BY number DESC LIMIT $1`, max(limit, 0))
-	if err != nil {
-		return nil, failed("select from policy_versions", err)
-	}
-	defer rows.Close()
-	var found []policy.Version
-	for rows.Next() {
-		v, err := scanVersion(rows)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, v)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, failed("select from policy_versions", err)
-	}
-	return found, nil
+	return collect(ctx, s.reader, "select from policy_versions", scanVersion, selectVersionHeads+`ORDER BY number DESC LIMIT $1`, max(limit, 0))
 }
 
-func scanVersion(row interface{ Scan(...any) error }) (policy.Version, error) {
+func scanVersion(r row) (policy.Version, error) {
 	const tried = "select from policy_versions"
 	var (
 		v         policy.Version
 		at, lines string
 	)
-	err := row.Scan(&v.Number, &at, &v.By, &v.Why, &v.ApprovedBy, &v.Parent, &v.Hash, &v.Changes, &lines, &v.Platform)
+	err := r.Scan(&v.Number, &at, &v.By, &v.Why, &v.ApprovedBy, &v.Parent, &v.Hash, &v.Changes, &lines, &v.Platform)
 	if err != nil {
 		return policy.Version{}, failed(tried, err)
 	}

@@ -14,11 +14,12 @@ import (
 
 // Kinds of registry objects, as stored.
 const (
-	kindDepartment  = "department"
-	kindItem        = "item"
-	kindServiceItem = "service_item"
-	kindApplication = "application"
-	kindAccount     = "account"
+	kindDepartment    = "department"
+	kindItem          = "item"
+	kindServiceItem   = "service_item"
+	kindApplication   = "application"
+	kindAccount       = "account"
+	kindAdministrator = "administrator"
 )
 
 // object is one row of registry_objects.
@@ -123,23 +124,13 @@ func writeDifference(ctx context.Context, tx *sql.Tx, stored, wanted []object) e
 
 func selectObjects(ctx context.Context, tx *sql.Tx) ([]object, error) {
 	const tried = "select from registry_objects"
-	rows, err := tx.QueryContext(ctx, `SELECT kind, code, place, body FROM registry_objects ORDER BY kind, place, code`)
-	if err != nil {
-		return nil, failed(tried, err)
-	}
-	defer rows.Close()
-	var found []object
-	for rows.Next() {
+	return collect(ctx, tx, tried, func(r row) (object, error) {
 		var one object
-		if err := rows.Scan(&one.kind, &one.code, &one.place, &one.body); err != nil {
-			return nil, failed(tried, err)
+		if err := r.Scan(&one.kind, &one.code, &one.place, &one.body); err != nil {
+			return object{}, failed(tried, err)
 		}
-		found = append(found, one)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, failed(tried, err)
-	}
-	return found, nil
+		return one, nil
+	}, `SELECT kind, code, place, body FROM registry_objects ORDER BY kind, place, code`)
 }
 
 // objects are the rows of a whole platform.
@@ -152,6 +143,7 @@ func objects(p *registry.Platform) ([]object, error) {
 		encode(&all, kindServiceItem, p.ServiceItems, func(i *registry.ServiceItem) string { return i.Department + "/" + i.Code }),
 		encode(&all, kindApplication, p.Applications, func(a *registry.Application) string { return a.AppKey }),
 		encode(&all, kindAccount, p.Accounts, func(a *registry.Account) string { return a.Account }),
+		encode(&all, kindAdministrator, p.Administrators, func(a *registry.Administrator) string { return a.Administrator }),
 	)
 	return all, err
 }
@@ -179,6 +171,8 @@ func appendObject(p *registry.Platform, one object) error {
 		return decode(&p.Applications, one)
 	case kindAccount:
 		return decode(&p.Accounts, one)
+	case kindAdministrator:
+		return decode(&p.Administrators, one)
 	}
 	return fmt.Errorf("store: registry_objects: unknown kind %s", one.kind)
 }

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"testing"
+	"time"
 
 	"licgate/session"
 )
@@ -18,9 +19,16 @@ func TestPasswordChangedDuringLogin(t *testing.T) {
 		},
 		"secret": func(r *registry) {
 			a := r.applications["hydj"]
-			a.SecretHash = "hash:another"
+			a.Secrets = []session.Secret{{Hash: "hash:another"}}
 			r.applications["hydj"] = a
 		},
+		"secret ended early": func(r *registry) {
+			a := r.applications["hydj"]
+			a.Secrets = []session.Secret{{Hash: "hash:another"}, {Hash: "hash:s3cret", Until: time.Date(2026, 5, 22, 9, 0, 0, 0, time.UTC)}}
+			r.applications["hydj"] = a
+		},
+		"application gone": func(r *registry) { delete(r.applications, "hydj") },
+		"account gone":     func(r *registry) { delete(r.accounts, "zhang") },
 		"account disabled": func(r *registry) {
 			a := r.accounts["zhang"]
 			a.Disabled = true

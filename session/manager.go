@@ -44,6 +44,9 @@ type Manager struct {
 	// Zero: 10 min, 30 s, 30 min, 5.
 	AccountLock, AddressLock, MaxLock time.Duration
 	Failures                          int
+	// NoteSecret is told of the secret that each login succeeded with; nil: nobody is. It must be safe for concurrent use. The
+	// login succeeds whatever comes of it.
+	NoteSecret func(ctx context.Context, appKey, hash string, at time.Time)
 
 	slotsOnce sync.Once
 	slots     chan struct{}

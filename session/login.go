@@ -63,7 +63,7 @@ func (m *Manager) Login(ctx context.Context, c Credentials) (token string, s Ses
 	if !v.app.allows(c.Address) {
 		return "", Session{}, ErrAddress
 	}
-	if err := m.forgive(ctx, locks, attempted); err != nil {
+	if err := m.forget(ctx, locks, attempted); err != nil {
 		return "", Session{}, err
 	}
 	token, s, err = m.open(ctx, c, v.department)
@@ -173,9 +173,16 @@ type lock struct {
 // tokens, apart under one digest.
 func (m *Manager) locks(c Credentials) []lock {
 	return []lock{
-		{m.Digest([]byte("account\x00" + c.Account)), cmp.Or(m.AccountLock, defaultAccountLock)},
-		{m.Digest([]byte("address\x00" + lockedAddress(c.Address))), cmp.Or(m.AddressLock, defaultAddressLock)},
+		{m.accountKey(c.Account), cmp.Or(m.AccountLock, defaultAccountLock)},
+		{m.addressKey(c.Address), cmp.Or(m.AddressLock, defaultAddressLock)},
 	}
+}
+
+func (m *Manager) accountKey(name string) []byte { return m.Digest([]byte("account\x00" + name)) }
+
+// addressKey wants the form of canonical.
+func (m *Manager) addressKey(address netip.Addr) []byte {
+	return m.Digest([]byte("address\x00" + lockedAddress(address)))
 }
 
 // lockedAddress is what failures from an address count for: IPv6 by /64, since a single host commonly has that many.
@@ -220,9 +227,9 @@ func (m *Manager) countFailure(ctx context.Context, locks []lock) error {
 	return nil
 }
 
-// forgive forgets what a login had failed before it succeeded. The address is forgiven only what this account failed there: a
+// forget drops what a login had failed before it succeeded. The address is forgiven only what this account failed there: a
 // guesser who owns an account could otherwise wipe the trace of his guesses at others by logging in.
-func (m *Manager) forgive(ctx context.Context, locks []lock, counted []Attempt) error {
+func (m *Manager) forget(ctx context.Context, locks []lock, counted []Attempt) error {
 	for i, l := range locks {
 		if counted[i] == (Attempt{}) {
 			continue
@@ -236,6 +243,22 @@ func (m *Manager) forgive(ctx context.Context, locks []lock, counted []Attempt) 
 		if err := m.countFailure(ctx, locks[1:]); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// Forgive forgets the failed logins of an account name, and of an address (IPv6: of its /64), and unlocks them: an administrator
+// knows what happened. An empty name and an invalid address are passed over. Nobody's failures are no error.
+func (m *Manager) Forgive(ctx context.Context, account string, address netip.Addr) error {
+	var errs []error
+	if account != "" {
+		errs = append(errs, m.Store.Clear(ctx, m.accountKey(account)))
+	}
+	if address.IsValid() {
+		errs = append(errs, m.Store.Clear(ctx, m.addressKey(canonical(address))))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("session: clearing login failures: %w", err)
 	}
 	return nil
 }

@@ -88,6 +88,17 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
+// A secret that ended is a wrong one: it counts as a failure.
+func TestEndedSecretCounts(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.secrets(session.Secret{Hash: "hash:new"}, session.Secret{Hash: "hash:s3cret", Until: b.now()})
+	for range 5 {
+		b.refused(t, "ended", good(), session.ErrCredentials)
+	}
+	b.locked(t, "ended", good(), b.now().Add(10*time.Minute))
+}
+
 // Who has no secret at all must not get in by a verifier that errs on the empty hash.
 func TestEmptyHashNeverMatches(t *testing.T) {
 	t.Parallel()

@@ -223,7 +223,7 @@ func callerOf(a *registry.Application) session.Application {
 		}
 		allow = append(allow, p)
 	}
-	return session.Application{AppKey: a.AppKey, SecretHash: a.SecretHash, IPAllow: allow, Disabled: a.Disabled}
+	return session.Application{AppKey: a.AppKey, Secrets: []session.Secret{{Hash: a.SecretHash}}, IPAllow: allow, Disabled: a.Disabled}
 }
 
 func parsePrefix(text string) (netip.Prefix, error) {

@@ -243,16 +243,16 @@ func TestDeclarationGolden(t *testing.T) {
 		}},
 		Policy: &policy,
 	}
-	golden, err := os.ReadFile(filepath.Join("testdata", "declaration-1.json"))
+	frozen, err := os.ReadFile(filepath.Join("testdata", "declaration-1.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden = bytes.TrimSuffix(golden, []byte("\n"))
-	if got, err := OpenDeclaration(golden); err != nil || !reflect.DeepEqual(got, want) {
+	frozen = bytes.TrimSuffix(frozen, []byte("\n"))
+	if got, err := OpenDeclaration(frozen); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("OpenDeclaration: %v\n%+v\nwant\n%+v", err, got, want)
 	}
-	if text, err := SealDeclaration(want, nil, v); err != nil || !bytes.Equal(text, golden) {
-		t.Errorf("SealDeclaration: %v\n%s\nwant\n%s", err, text, golden)
+	if text, err := SealDeclaration(want, nil, v); err != nil || !bytes.Equal(text, frozen) {
+		t.Errorf("SealDeclaration: %v\n%s\nwant\n%s", err, text, frozen)
 	}
 }
 
@@ -309,11 +309,11 @@ func FuzzOpenDeclaration(f *testing.F) {
 		}
 		f.Add(text)
 	}
-	golden, err := os.ReadFile(filepath.Join("testdata", "declaration-1.json"))
+	frozen, err := os.ReadFile(filepath.Join("testdata", "declaration-1.json"))
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(bytes.TrimSuffix(golden, []byte("\n")))
+	f.Add(bytes.TrimSuffix(frozen, []byte("\n")))
 	for _, text := range []string{`{"v":1}`, `{"v":1,"policy":""}`, `{"v":1,"applications":[]}`, `{"v":2}`} {
 		f.Add([]byte(text))
 	}

@@ -140,7 +140,7 @@ func TestParseRefusesBytes(t *testing.T) {
 		{"UTF-16", []byte("\xff\xfei\x00t\x00"), Problem{Line: 1, Message: "文件不是 UTF-8 编码，请另存为 UTF-8 后重试"}},
 		{
 			"too large",
-			[]byte("policy: " + strings.Repeat("x", largestFile)),
+			[]byte("policy: " + strings.Repeat("x", platformFile.largest)),
 			Problem{Message: "文件超过 16 MiB，请按部分（departments、items、…）拆成几个文件分别应用"},
 		},
 		{
@@ -157,7 +157,7 @@ func TestParseRefusesBytes(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", test.name, err, test.want)
 		}
 	}
-	large := []byte("policy: " + strings.Repeat("x", largestFile-len("policy: ")))
+	large := []byte("policy: " + strings.Repeat("x", platformFile.largest-len("policy: ")))
 	if _, err := Parse(large); err != nil {
 		t.Errorf("a file of just the limit: %v", err)
 	}

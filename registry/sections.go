@@ -91,16 +91,20 @@ func (r reader) application(n *yaml.Node, path string) Application {
 		r.code("department", &a.Department),
 		r.text("secret", &a.Secret),
 		r.codes("ip_allow", &a.IPAllow),
-		member{"rate", func(n *yaml.Node, path string) {
-			r.object(n, path,
-				r.number("per_second", func(v int64) { a.Rate.PerSecond = v }),
-				r.number("per_minute", func(v int64) { a.Rate.PerMinute = v }),
-			)
-		}},
+		r.rate("rate", &a.Rate),
 		r.state("disabled", &a.Disabled, &a.DisabledGiven),
 		objects(r, "grants", &a.Grants, r.grant),
 	)
 	return a
+}
+
+func (r reader) rate(name string, dst *Rate) member {
+	return member{name, func(n *yaml.Node, path string) {
+		r.object(n, path,
+			r.number("per_second", func(v int64) { dst.PerSecond = v }),
+			r.number("per_minute", func(v int64) { dst.PerMinute = v }),
+		)
+	}}
 }
 
 func (r reader) grant(n *yaml.Node, path string) Grant {

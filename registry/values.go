@@ -65,6 +65,23 @@ func shaped(value string, shape *regexp.Regexp, what, rule string) string {
 	return ""
 }
 
+// nameFault says what is wrong with the name of one that logs in.
+func nameFault(name, what string) string {
+	return shaped(name, nameShape, what, "应当是 1 至 64 位的字母、数字、下划线、点、连字符")
+}
+
+func itemCodeFault(code string) string {
+	return shaped(code, itemShape, "证照目录编码", "应当是 24、15 或 9 位的数字和大写字母")
+}
+
+// divisionFault says what is wrong with a division code that may be left out.
+func divisionFault(code string) string {
+	if code == "" {
+		return ""
+	}
+	return shaped(code, divisionShape, "行政区划代码", "应当是 6 位或 12 位数字（GB/T 2260）")
+}
+
 // missing says that the code of something declared elsewhere is not given; references look up one that is.
 func missing(code, what string) string {
 	if code == "" {

@@ -84,18 +84,18 @@ func writeForever(s *store.Store) error {
 			return err
 		}
 		fmt.Fprintf(os.Stdout, "pending %d\n", proposed)
-		if err := s.Pendings().DecidePending(ctx, proposed, crashDecision(proposed)); err != nil {
-			return err
-		}
-		fmt.Fprintf(os.Stdout, "decided %d\n", proposed)
 		if n%4 != 0 {
+			if err := s.Pendings().DecidePending(ctx, proposed, crashDecision(proposed)); err != nil {
+				return err
+			}
+			fmt.Fprintf(os.Stdout, "decided %d\n", proposed)
 			continue
 		}
 		at++
-		if err := s.SavePlatform(ctx, first(crashVersion(at)), second(crashVersion(at))); err != nil {
+		if err := s.SaveApproved(ctx, first(crashVersion(at)), second(crashVersion(at)), proposed, crashDecision(proposed)); err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stdout, "policy %d\n", at)
+		fmt.Fprintf(os.Stdout, "decided %d\npolicy %d\n", proposed, at)
 	}
 }
 
@@ -131,8 +131,9 @@ func crashPending(id int64) registry.Pending {
 	}
 }
 
+// crashDecision is a rejection; SaveApproved makes an approval of it.
 func crashDecision(id int64) registry.Pending {
-	return registry.Pending{State: registry.PendingApproved, DecidedBy: "110000_复核员", Decided: epoch, Note: fmt.Sprint("note ", id), Version: id}
+	return registry.Pending{State: registry.PendingRejected, DecidedBy: "110000_复核员", Decided: epoch, Note: fmt.Sprint("note ", id)}
 }
 
 // decideOpen catches up on what the child before this one left open, and returns the newest number.
@@ -291,7 +292,8 @@ func verifyLocks(t *testing.T, s *store.Store, confirmed int64) {
 	}
 }
 
-// verifyPending: changes have numbers without a gap, each is whole, and all but the newest are decided.
+// verifyPending: changes have numbers without a gap, each is whole, all but the newest are decided, and those approved are the
+// policy versions.
 func verifyPending(t *testing.T, s *store.Store, confirmed, decided int64) {
 	t.Helper()
 	there := int64(count(t, s, `SELECT count(*) FROM pending_changes`))
@@ -301,12 +303,23 @@ func verifyPending(t *testing.T, s *store.Store, confirmed, decided int64) {
 	if next := int64(count(t, s, `SELECT value FROM counters WHERE name = 'pending'`)); next != there {
 		t.Errorf("%d changes are there, %d are counted", there, next)
 	}
+	versions, err := s.PolicyVersion(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	approved := count(t, s, `SELECT count(DISTINCT version) FROM pending_changes WHERE state = 'approved' AND version BETWEEN 1 AND $1`, versions)
+	if all := count(t, s, `SELECT count(*) FROM pending_changes WHERE state = 'approved'`); int64(all) != versions || int64(approved) != versions {
+		t.Errorf("%d changes were approved as %d of %d versions, want each as one", all, approved, versions)
+	}
 	for id := max(1, there-20); id <= there; id++ {
 		open, done := crashPending(id), crashPending(id)
 		open.ID, open.State = id, registry.PendingOpen
 		d := crashDecision(id)
-		done.ID, done.State, done.DecidedBy, done.Decided, done.Note, done.Version = id, d.State, d.DecidedBy, d.Decided, d.Note, d.Version
+		done.ID, done.State, done.DecidedBy, done.Decided, done.Note = id, d.State, d.DecidedBy, d.Decided, d.Note
 		got, err := s.Pendings().GetPending(t.Context(), id)
+		if got.State == registry.PendingApproved {
+			done.State, done.Version = got.State, got.Version // compared above
+		}
 		mayBeOpen := id == there && id > decided
 		if err != nil || !reflect.DeepEqual(got, done) && !(mayBeOpen && reflect.DeepEqual(got, open)) {
 			t.Errorf("change %d is not whole: %+v, %v", id, got, err)

@@ -70,6 +70,19 @@ func (s *Store) LoadPlatform(ctx context.Context) (*registry.Platform, int64, er
 // SavePlatform makes next the registry and v its policy version, in one transaction. next is the whole platform, never a
 // declaration: what it leaves out is removed. policy.ErrStale: v is not the successor of the newest version.
 func (s *Store) SavePlatform(ctx context.Context, next *registry.Platform, v policy.Version) error {
+	return s.savePlatform(ctx, next, v, func(*sql.Tx) error { return nil })
+}
+
+// SaveApproved is SavePlatform of a pending change, and the decision to approve it, in one transaction: what is in force was
+// approved, and what was approved is in force. DecidedBy, Decided and Note of decision are kept. Further errors are those of
+// DecidePending.
+func (s *Store) SaveApproved(ctx context.Context, next *registry.Platform, v policy.Version, id int64, decision registry.Pending) error {
+	decision.State, decision.Version = registry.PendingApproved, v.Number
+	return s.savePlatform(ctx, next, v, func(tx *sql.Tx) error { return decidePending(ctx, tx, id, decision) })
+}
+
+// savePlatform does also in the same transaction.
+func (s *Store) savePlatform(ctx context.Context, next *registry.Platform, v policy.Version, also func(tx *sql.Tx) error) error {
 	wanted, err := objects(next)
 	if err != nil {
 		return err
@@ -83,7 +96,10 @@ func (s *Store) SavePlatform(ctx context.Context, next *registry.Platform, v pol
 		if err != nil {
 			return err
 		}
-		return writeDifference(ctx, tx, rows, wanted)
+		if err := writeDifference(ctx, tx, rows, wanted); err != nil {
+			return err
+		}
+		return also(tx)
 	})
 }
 

@@ -18,7 +18,8 @@ import (
 var rooms = map[string][]string{
 	".":                   {"caddymodule"},
 	"cmd/licgate":         {"caddymodule"},
-	"caddymodule":         {"audit", "gm", "licence", "masking", "policy", "protocol", "registry", "render", "session", "session/redisstore", "store"},
+	"caddymodule":         {"audit", "client", "gm", "licence", "masking", "policy", "protocol", "registry", "render", "session", "session/redisstore", "store"},
+	"client":              {},
 	"protocol":            {},
 	"registry":            {},
 	"policy":              {},
@@ -35,7 +36,7 @@ var rooms = map[string][]string{
 	"store":               {"gm", "licence", "policy", "registry", "session", "store/migrations"},
 	"store/storetest":     {"store"},
 	"store/migrations":    {},
-	"e2e":                 {"caddymodule", "protocol", "store/storetest"},
+	"e2e":                 {"caddymodule", "client", "protocol", "store/storetest"},
 	"bench":               {"caddymodule"},
 	"bench/policy":        {"policy"},
 	"examples/demo":       {},

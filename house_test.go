@@ -18,7 +18,7 @@ import (
 var rooms = map[string][]string{
 	".":                     {"caddymodule"},
 	"cmd/licgate":           {"caddymodule"},
-	"caddymodule":           {"audit", "gm", "licence", "masking", "policy", "protocol", "registry", "render", "session", "session/redisstore", "store"},
+	"caddymodule":           {"audit", "client", "gm", "licence", "masking", "policy", "protocol", "registry", "render", "session", "session/redisstore", "store"},
 	"protocol":              {},
 	"registry":              {},
 	"registry/registrytest": {"registry"},
@@ -36,10 +36,11 @@ var rooms = map[string][]string{
 	"store":                 {"gm", "licence", "policy", "registry", "session", "store/migrations"},
 	"store/storetest":       {"store"},
 	"store/migrations":      {},
-	"e2e":                   {"caddymodule", "protocol", "store/storetest"},
+	"e2e":                   {"caddymodule", "client", "protocol", "store/storetest"},
 	"bench":                 {"caddymodule"},
 	"bench/policy":          {"policy"},
 	"examples/demo":         {},
+	"client":                {},
 }
 
 // owners are libraries that one room alone may import: so that they can be replaced in one place.

@@ -24,6 +24,7 @@ var rooms = map[string][]string{
 	"policy":              {},
 	"masking":             {},
 	"gm":                  {},
+	"gm/gmtest":           {"gm"},
 	"session":             {"gm"},
 	"session/redisstore":  {"gm", "session"},
 	"session/sessiontest": {"session"},

@@ -2,28 +2,37 @@ package gm
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 )
 
 // disk is what writing key files needs of a file system. Tests put failures behind it; names are full paths.
 type disk interface {
-	// writeAside puts content, whole and synced, into a new file (mode 0600) in the folder of path, and returns its name.
-	writeAside(path string, content []byte) (string, error)
+	// create makes an empty file, mode 0600, with a name of its own that begins with prefix.
+	create(dir, prefix string) (diskFile, error)
 	// rename replaces what is at to.
 	rename(from, to string) error
 	// link does not: fs.ErrExist.
 	link(from, to string) error
 	remove(name string) error
-	// syncDir makes links, renames and removals in dir durable.
+	// syncDir makes creations, links, renames and removals in dir durable.
 	syncDir(dir string) error
 }
 
-// osDisk is the file system of the operating system.
-type osDisk struct{}
+type diskFile interface {
+	io.WriteCloser
+	Name() string
+	// Sync makes what was written durable.
+	Sync() error
+}
 
-func (osDisk) writeAside(path string, content []byte) (string, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), asidePrefix(path)+"*")
+// asidePrefix begins the names of files written aside for path, which a crash may leave.
+func asidePrefix(path string) string { return "." + filepath.Base(path) + "." }
+
+// writeAside puts content, whole and durable, into a new file in the folder of path, and returns its name.
+func writeAside(d disk, path string, content []byte) (string, error) {
+	f, err := d.create(filepath.Dir(path), asidePrefix(path))
 	if err != nil {
 		return "", err
 	}
@@ -32,13 +41,21 @@ func (osDisk) writeAside(path string, content []byte) (string, error) {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return "", errors.Join(err, os.Remove(f.Name()))
+		return "", errors.Join(err, d.remove(f.Name()))
 	}
 	return f.Name(), nil
 }
 
-// asidePrefix begins the names of files written aside for path, which a crash may leave.
-func asidePrefix(path string) string { return "." + filepath.Base(path) + "." }
+// osDisk is the file system of the operating system.
+type osDisk struct{}
+
+func (osDisk) create(dir, prefix string) (diskFile, error) {
+	f, err := os.CreateTemp(dir, prefix+"*")
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
 
 func (osDisk) rename(from, to string) error { return os.Rename(from, to) }
 

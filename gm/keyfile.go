@@ -85,7 +85,7 @@ func openKeyFile(path string) (*os.File, error) {
 // createKeyFile gives content the name path, or returns fs.ErrExist and leaves what is there.
 // open O_EXCL, write, fsync, link, unlink: link, unlike rename, never replaces a file that another process just made.
 func createKeyFile(d disk, path string, content []byte) error {
-	aside, err := d.writeAside(path, content)
+	aside, err := writeAside(d, path, content)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func createKeyFile(d disk, path string, content []byte) error {
 // replaceKeyFile puts content in place of what the file at path held. A crash leaves the old content or the new.
 // open O_EXCL, write, fsync, rename, fsync of the folder.
 func replaceKeyFile(d disk, path string, content []byte) error {
-	aside, err := d.writeAside(path, content)
+	aside, err := writeAside(d, path, content)
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,7 @@ var rooms = map[string][]string{
 	"store/migrations":    {},
 	"e2e":                 {"caddymodule", "protocol", "store/storetest"},
 	"bench":               {"caddymodule"},
+	"bench/gm":            {"gm"},
 	"bench/policy":        {"policy"},
 	"examples/demo":       {},
 }

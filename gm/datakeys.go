@@ -32,13 +32,15 @@ type dataKeys struct {
 	revision    int64        // the greatest that Changes returned; under reading
 	looked      atomic.Int64 // when Changes was last asked, in nanoseconds since 1970
 
-	making sync.Map // department → *making
+	making   sync.Map // department → *making
+	calendar calendar
 }
 
 // dataKey is a key and its record.
 type dataKey struct {
 	record  KeyRecord
-	damaged bool // the record does not fit its MAC
+	head    [headSize2]byte // of what the key seals
+	damaged bool            // the record does not fit its MAC
 	held    *held
 }
 
@@ -78,22 +80,22 @@ func (d *dataKeys) bounded() (context.Context, context.CancelFunc) {
 }
 
 // look asks the store for changes when the last look is older than Fresh.
-func (d *dataKeys) look() error {
-	if d.fresh() {
+func (d *dataKeys) look(now time.Time) error {
+	if d.fresh(now) {
 		return nil
 	}
 	ctx, cancel := d.bounded()
 	defer cancel()
 	d.reading.Lock()
 	defer d.reading.Unlock()
-	if d.fresh() {
+	if d.fresh(d.Now()) {
 		return nil
 	}
 	return d.read(ctx)
 }
 
-func (d *dataKeys) fresh() bool {
-	age := d.Now().UnixNano() - d.looked.Load()
+func (d *dataKeys) fresh(now time.Time) bool {
+	age := now.UnixNano() - d.looked.Load()
 	return age >= 0 && age < int64(d.Fresh)
 }
 
@@ -132,6 +134,8 @@ func (d *dataKeys) take(r KeyRecord) {
 		return // of nobody's value
 	}
 	k := &dataKey{record: r, held: new(held)}
+	k.head[0] = sealVersion2
+	copy(k.head[1:], id[:])
 	if old, ok := d.byID.Load(id); ok {
 		old := old.(*dataKey)
 		if old.record.Revision >= r.Revision {
@@ -219,17 +223,18 @@ func (k *dataKey) usable() error {
 }
 
 // over reports whether a new period has begun since k was made.
-func (d *dataKeys) over(k *dataKey) bool {
-	return k.usable() == nil && d.Period.name(d.Now()) > k.record.Period
+func (d *dataKeys) over(k *dataKey, now time.Time) bool {
+	return k.usable() == nil && d.calendar.name(d.Period, now) > k.record.Period
 }
 
 // sealing returns the key to seal by for a department, and makes it when there is none for this period.
 func (d *dataKeys) sealing(department string) (*dataKey, *sealer, error) {
-	if err := d.look(); err != nil {
+	now := d.Now()
+	if err := d.look(now); err != nil {
 		return nil, nil, err
 	}
 	k := d.newest(department)
-	if k == nil || d.over(k) {
+	if k == nil || d.over(k, now) {
 		var err error
 		if k, err = d.next(department); err != nil {
 			return nil, nil, err
@@ -251,7 +256,7 @@ func (d *dataKeys) next(department string) (*dataKey, error) {
 		return newest, nil
 	}
 	defer m.Unlock()
-	if newest = d.newest(department); newest != nil && !d.over(newest) {
+	if newest = d.newest(department); newest != nil && !d.over(newest, d.Now()) {
 		return newest, nil
 	}
 	span := memory
@@ -381,7 +386,7 @@ func (d *dataKeys) key(ctx context.Context, r KeyRecord) ([]byte, error) {
 
 // find returns the key with this id. One that another node has just made is looked for.
 func (d *dataKeys) find(id [dataIDSize]byte) (*dataKey, error) {
-	if err := d.look(); err != nil {
+	if err := d.look(d.Now()); err != nil {
 		return nil, err
 	}
 	k, ok := d.byID.Load(id)

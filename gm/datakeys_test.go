@@ -134,8 +134,18 @@ func TestPeriods(t *testing.T) {
 		{Year, "2026-12-31T15:59:59Z", "2026"},
 		{Year, "2026-12-31T16:00:00Z", "2027"},
 	} {
+		var today calendar
+		if got := today.name(c.period, at(c.at)); got != c.want {
+			t.Errorf("%s of %s is %q in the calendar, want %q", c.period, c.at, got, c.want)
+		}
 		if got := c.period.name(at(c.at)); got != c.want {
 			t.Errorf("%s of %s is %q, want %q", c.period, c.at, got, c.want)
+		}
+	}
+	var today calendar
+	for _, when := range []string{"2026-03-31T15:59:59Z", "2026-03-31T16:00:00Z", "2026-03-31T15:59:59Z"} {
+		if got, want := today.name(Quarter, at(when)), Quarter.name(at(when)); got != want {
+			t.Errorf("%s is in %q in the calendar, want %q", when, got, want)
 		}
 	}
 	for _, p := range []Period{Month, Quarter, Year} {

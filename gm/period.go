@@ -2,6 +2,7 @@ package gm
 
 import (
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -49,4 +50,26 @@ func (p Period) name(t time.Time) string {
 		return t.Format("2006")
 	}
 	return fmt.Sprintf("%04dQ%d", t.Year(), (int(t.Month())+2)/3)
+}
+
+// calendar names the period of the present without working it out each time. Its zero value is ready; safe for concurrent use.
+type calendar struct {
+	today atomic.Pointer[day]
+}
+
+type day struct {
+	number int64 // since 1970, in Beijing
+	period string
+}
+
+// name is p.name(t).
+func (c *calendar) name(p Period, t time.Time) string {
+	const hours = 60 * 60
+	number := (t.Unix() + 8*hours) / (24 * hours)
+	today := c.today.Load()
+	if today == nil || today.number != number {
+		today = &day{number, p.name(t)}
+		c.today.Store(today)
+	}
+	return today.period
 }

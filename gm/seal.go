@@ -59,11 +59,7 @@ func (k *Keyring) SealFor(department string, plaintext, associated []byte) ([]by
 }
 
 func (k *dataKey) seal(s *sealer, d *dataKeys, plaintext, associated []byte) ([]byte, error) {
-	id, _ := k.record.ID.bytes()
-	var head [headSize2]byte
-	head[0] = sealVersion2
-	copy(head[1:], id[:])
-	sealed, err := s.seal(d.Random, head[:], plaintext, associated)
+	sealed, err := s.seal(d.Random, k.head[:], plaintext, associated)
 	if errors.Is(err, errWiped) {
 		err = fmt.Errorf("%w: key %s", ErrShredded, k.record.ID)
 	}

@@ -226,36 +226,73 @@ func TestShredDepartment(t *testing.T) {
 	}
 }
 
-// A node that rotates while another shreds gives the department no key that nobody shreds.
-func TestShredWhileRotating(t *testing.T) {
+// A period ends at one node while another shreds the department: the first gives it no key that nobody shreds.
+func TestShredWhilePeriodEnds(t *testing.T) {
 	t.Parallel()
-	for range 4 {
-		dir, c := t.TempDir(), newClock()
-		a, b := node(t, dir, c), node(t, dir, c)
-		seal(t, a, civil)
-		var all sync.WaitGroup
-		all.Go(func() {
-			if err := a.Shred(t.Context(), civil, nobody); err != nil {
-				t.Error(err)
-			}
-		})
-		all.Go(func() {
-			// The period's end, which opens no department that was shredded.
-			d := b.keys().data
-			if _, err := d.make(t.Context(), civil, d.newest(civil)); err != nil {
-				t.Error(err)
-			}
-		})
-		all.Wait()
-		s, err := a.Status(t.Context())
-		if err != nil {
-			t.Fatal(err)
+	dir, c := t.TempDir(), newClock()
+	a := node(t, dir, c)
+	store := newShelf(t, dir)
+	b := node(t, dir, c, on(store))
+	seal(t, a, civil)
+	wantOpen(t, b, seal(t, b, civil))
+	store.add = func() error {
+		store.add = nil
+		return a.Shred(t.Context(), civil, nobody)
+	}
+	c.pass(92 * 24 * time.Hour)
+	if _, err := b.SealFor(civil, nil, nil); !errors.Is(err, ErrShredded) {
+		t.Errorf("seal: error %v, want ErrShredded", err)
+	}
+	for _, key := range must(a.Status(t.Context())).Keys {
+		if key.State != KeyDestroyed {
+			t.Errorf("%+v outlives the shredding", key)
 		}
-		for _, key := range s.Keys {
-			if key.State != KeyDestroyed {
-				t.Errorf("%+v outlives the shredding", key)
-			}
+	}
+}
+
+// The other way round: while one node shreds, another adds a key. It is shredded too.
+func TestPeriodEndsWhileShredding(t *testing.T) {
+	t.Parallel()
+	dir, c := t.TempDir(), newClock()
+	store := newShelf(t, dir)
+	a, b := node(t, dir, c, on(store)), node(t, dir, c)
+	seal(t, a, civil)
+	var late []byte
+	store.replace = func() error {
+		store.replace = nil
+		if _, err := b.Rotate(t.Context(), civil); err != nil {
+			return err
 		}
+		late = seal(t, b, civil)
+		return nil
+	}
+	if err := a.Shred(t.Context(), civil, nobody); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Open(late, []byte(column)); !errors.Is(err, ErrShredded) {
+		t.Errorf("open: error %v, want ErrShredded", err)
+	}
+	if s := must(a.Status(t.Context())); len(s.Keys) != 2 || s.Keys[0].State != KeyDestroyed || s.Keys[1].State != KeyDestroyed {
+		t.Errorf("keys %+v, want two, destroyed", s.Keys)
+	}
+}
+
+// What this node wrote is taken up after it has read what came later: the later stays.
+func TestOldRecordTakesNoPlace(t *testing.T) {
+	t.Parallel()
+	k := node(t, t.TempDir(), newClock())
+	sealed := seal(t, k, civil)
+	d := k.keys().data
+	old := d.newest(civil).record
+	if err := k.Shred(t.Context(), civil, nobody); err != nil {
+		t.Fatal(err)
+	}
+	d.adopt(old)
+	if _, err := k.Open(sealed, []byte(column)); !errors.Is(err, ErrShredded) {
+		t.Errorf("open: error %v, want ErrShredded", err)
+	}
+	if s := must(k.Status(t.Context())); s.Keys[0].State != KeyDestroyed {
+		t.Errorf("status %+v", s)
 	}
 }
 

@@ -42,6 +42,8 @@ var rooms = map[string][]string{
 	"bench/policy":          {"policy"},
 	"examples/demo":         {},
 	"client":                {},
+	"gm/gmtest":             {"gm"},
+	"bench/gm":              {"gm"},
 }
 
 // owners are libraries that one room alone may import: so that they can be replaced in one place.

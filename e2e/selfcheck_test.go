@@ -331,7 +331,7 @@ func selfcheckUntrusted(t *testing.T, g *gateway) {
 	root := filepath.Join(t.TempDir(), "other.crt")
 	write(t, root, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: other.Certificate().Raw})))
 
-	before := strings.Count(g.must("audit", "export"), "\n")
+	before := strings.Count(g.must("audit", "export"), `"event":"request"`)
 	for _, one := range []struct{ name, url, ca, detail, remedy string }{
 		{"another root", "https://localhost:" + g.port, root, "--ca", "冒充"},
 		{"the system's roots", "https://localhost:" + g.port, "", "本机信任的根", "--ca"},
@@ -347,7 +347,7 @@ func selfcheckUntrusted(t *testing.T, g *gateway) {
 			t.Errorf("%s: %+v", one.name, l)
 		}
 	}
-	if after := strings.Count(g.must("audit", "export"), "\n"); after != before {
+	if after := strings.Count(g.must("audit", "export"), `"event":"request"`); after != before {
 		t.Errorf("%d requests were sent", after-before)
 	}
 }
@@ -361,7 +361,7 @@ func selfcheckUsage(t *testing.T, g *gateway) {
 	elsewhere := department{g: g, app: "other", account: "stranger"}.secrets(0o600, app, password)
 	halves := department{g: g, app: "hydj", account: "maker"}.secrets(0o600, app, password)
 
-	before := strings.Count(g.must("audit", "export"), "\n")
+	before := strings.Count(g.must("audit", "export"), `"event":"request"`)
 	for _, one := range []struct {
 		name string
 		args []string
@@ -394,7 +394,7 @@ func selfcheckUsage(t *testing.T, g *gateway) {
 			t.Errorf("%s: the text tells a secret", one.name)
 		}
 	}
-	if after := strings.Count(g.must("audit", "export"), "\n"); after != before {
+	if after := strings.Count(g.must("audit", "export"), `"event":"request"`); after != before {
 		t.Errorf("%d requests were sent", after-before)
 	}
 }

@@ -38,6 +38,7 @@ var rooms = map[string][]string{
 	"e2e":                 {"caddymodule", "protocol", "store/storetest"},
 	"bench":               {"caddymodule"},
 	"bench/policy":        {"policy"},
+	"bench/masking":       {"masking"},
 	"examples/demo":       {},
 }
 

@@ -21,7 +21,7 @@ const (
 )
 
 var faultTexts = [...]string{
-	"", "cut off", "not JSON", "duplicate member", "nested deeper than 32", "data after the JSON text", "not JSON text in a string",
+	"", "cut off", "not JSON", "duplicate member", "nested deeper than 32", "data after the JSON text", "a bad string",
 	"a value over the limit",
 }
 

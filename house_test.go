@@ -44,6 +44,7 @@ var rooms = map[string][]string{
 	"client":                {},
 	"gm/gmtest":             {"gm"},
 	"bench/gm":              {"gm"},
+	"bench/masking":         {"masking"},
 }
 
 // owners are libraries that one room alone may import: so that they can be replaced in one place.
@@ -52,6 +53,8 @@ var owners = map[string][]string{
 	"github.com/emmansun/gmsm":        {"gm"},
 	"github.com/casbin/casbin/v2":     {"bench/policy", "policy"},
 	"github.com/ulule/limiter/v3":     {"caddymodule"},
+	"github.com/andybalholm/cascadia": {"masking"},
+	"github.com/andybalholm/brotli":   {"caddymodule"},
 	"github.com/redis/go-redis/v9":    {"caddymodule", "session/redisstore"},
 	"modernc.org/sqlite":              {"store"},
 	"github.com/jackc/pgx/v5":         {"store", "store/storetest"},

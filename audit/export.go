@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -64,7 +65,7 @@ func (e *exporter) scan(ctx context.Context, s *scanner, last bool) error {
 	if s.broken != "" {
 		e.damage(s, 0, s.broken)
 	}
-	expected := segmentFirst(s.name)
+	expected := segmentFirst(strings.TrimSuffix(s.name, packedSuffix))
 	for !e.full() {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -102,34 +102,46 @@ func (disk) list(dir string) ([]string, error) {
 // unplaced is the suffix of a file that is not yet whole.
 const unplaced = ".new"
 
-// place puts a file under dir that is whole and durable or not there: write to another name, sync, rename, sync the
+// placeFile puts a file under dir that is whole and durable or not there: write to another name, sync, rename, sync the
 // directory. A crash leaves the old state, or the new; before the rename also an unplaced file, which opening removes.
 // The file stays open for writing.
-func place(system fileSystem, dir, name string, content []byte) (writable, error) {
-	path := filepath.Join(dir, name)
-	f, err := system.create(path + unplaced)
+func placeFile(system fileSystem, dir, name string, content []byte) (writable, error) {
+	made := filepath.Join(dir, name) + unplaced
+	f, err := system.create(made)
 	if err != nil {
 		return nil, fmt.Errorf("creating %s: %w", name, err)
 	}
-	if err := placeOpen(system, f, dir, name, content); err != nil {
+	if err := placeOpen(system, f, made, dir, name, content); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
 
-func placeOpen(system fileSystem, f writable, dir, name string, content []byte) error {
-	path := filepath.Join(dir, name)
+// placeOpen writes content to the head of the file that was made, and gives it its name.
+func placeOpen(system fileSystem, f writable, made, dir, name string, content []byte) error {
 	if _, err := f.WriteAt(content, 0); err != nil {
 		return fmt.Errorf("writing %s: %w", name, err)
 	}
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("syncing %s: %w", name, err)
 	}
-	if err := system.rename(path+unplaced, path); err != nil {
+	if err := system.rename(made, filepath.Join(dir, name)); err != nil {
 		return fmt.Errorf("renaming %s: %w", name, err)
 	}
 	if err := system.syncDir(dir); err != nil {
 		return fmt.Errorf("syncing the journal's directory: %w", err)
+	}
+	return nil
+}
+
+// placeWhole is placeFile of a file that is not written again.
+func placeWhole(system fileSystem, dir, name string, content []byte) error {
+	f, err := placeFile(system, dir, name, content)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("closing %s: %w", name, err)
 	}
 	return nil
 }

@@ -24,19 +24,12 @@ type head struct {
 }
 
 // writeHead replaces the head.
-func writeHead(system fileSystem, dir string, sequence uint64, chain ledger.Chain) error {
-	content, err := json.Marshal(head{Version: headVersion, Sequence: sequence, Chain: chain})
+func writeHead(system fileSystem, dir string, at place) error {
+	content, err := json.Marshal(head{Version: headVersion, Sequence: at.sequence, Chain: at.chain})
 	if err != nil {
 		return fmt.Errorf("encoding the head: %w", err)
 	}
-	f, err := place(system, dir, headName, append(content, '\n'))
-	if err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("closing the head: %w", err)
-	}
-	return nil
+	return placeWhole(system, dir, headName, append(content, '\n'))
 }
 
 // readHead returns nil when there is none, and a fault when it is not what writeHead wrote.
@@ -56,8 +49,8 @@ func readHead(system fileSystem, dir, name string) (*head, *Fault, error) {
 }
 
 // contradicts reports whether the journal does not hold what a head says, where it can be compared.
-func (h *head) contradicts(sequence uint64, chain ledger.Chain) bool {
-	return h != nil && h.Sequence == sequence && h.Chain != chain
+func (h *head) contradicts(at place) bool {
+	return h != nil && h.Sequence == at.sequence && h.Chain != at.chain
 }
 
 // keptHead names a head that was set aside.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -65,7 +64,7 @@ func (e *exporter) scan(ctx context.Context, s *scanner, last bool) error {
 	if s.broken != "" {
 		e.damage(s, 0, s.broken)
 	}
-	expected := segmentFirst(strings.TrimSuffix(s.name, packedSuffix))
+	expected := s.first()
 	for !e.full() {
 		if err := ctx.Err(); err != nil {
 			return err

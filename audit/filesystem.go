@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 )
@@ -17,6 +18,8 @@ type fileSystem interface {
 	openWrite(name string) (writable, error)
 	// openRead opens a file for reading, past the page cache where the system allows it.
 	openRead(name string) (readable, error)
+	// openCached opens a file for reading, from the page cache where it is there.
+	openCached(name string) (readable, error)
 	rename(from, to string) error
 	remove(name string) error
 	// syncDir makes creations, renames and removals in dir durable.
@@ -70,6 +73,8 @@ func (disk) openRead(name string) (readable, error) {
 	dropCache(f.File)
 	return f, nil
 }
+
+func (disk) openCached(name string) (readable, error) { return opened(os.Open(name)) }
 
 func opened(f *os.File, err error) (diskFile, error) { return diskFile{f}, err }
 
@@ -147,7 +152,14 @@ func placeWhole(system fileSystem, dir, name string, content []byte) error {
 }
 
 // readWhole returns the content of a small file, or nil when there is none.
-func readWhole(system fileSystem, name string) ([]byte, error) {
+func readWhole(system fileSystem, name string) ([]byte, error) { return readUpTo(system, name, 64<<10) }
+
+// readAll returns the content of a file, or nil when there is none.
+func readAll(system fileSystem, name string) ([]byte, error) {
+	return readUpTo(system, name, math.MaxInt64)
+}
+
+func readUpTo(system fileSystem, name string, limit int64) ([]byte, error) {
 	f, err := system.openRead(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -155,6 +167,6 @@ func readWhole(system fileSystem, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	content, err := io.ReadAll(io.NewSectionReader(f, 0, 64<<10))
+	content, err := io.ReadAll(io.NewSectionReader(f, 0, limit))
 	return content, errors.Join(err, f.Close())
 }

@@ -53,25 +53,25 @@ func (h *head) contradicts(at place) bool {
 	return h != nil && h.Sequence == at.sequence && h.Chain != at.chain
 }
 
-// keptHead names a head that was set aside.
-func keptHead(n int) string { return fmt.Sprintf("%s.%d", headName, n) }
+// asideName names a file that was set aside.
+func asideName(name string, n int) string { return fmt.Sprintf("%s.%d", name, n) }
 
-// keepHead sets a head aside that the journal contradicts, as evidence, before another is written. Verify goes on to
-// compare it.
-func keepHead(system fileSystem, dir string) error {
+// setAside keeps a head or checkpoint that the journal contradicts, as evidence, before another is written. Verify goes
+// on to compare it.
+func setAside(system fileSystem, dir, name string) error {
 	names, err := system.list(dir)
 	if err != nil {
 		return fmt.Errorf("listing the journal: %w", err)
 	}
 	n := 1
-	for slices.Contains(names, keptHead(n)) {
+	for slices.Contains(names, asideName(name, n)) {
 		n++
 	}
-	if err := system.rename(filepath.Join(dir, headName), filepath.Join(dir, keptHead(n))); err != nil {
-		return fmt.Errorf("keeping the head: %w", err)
+	if err := system.rename(filepath.Join(dir, name), filepath.Join(dir, asideName(name, n))); err != nil {
+		return fmt.Errorf("keeping %s: %w", name, err)
 	}
 	if err := system.syncDir(dir); err != nil {
-		return fmt.Errorf("keeping the head: %w", err)
+		return fmt.Errorf("keeping %s: %w", name, err)
 	}
 	return nil
 }
@@ -80,7 +80,7 @@ func keepHead(system fileSystem, dir string) error {
 func keptHeads(system fileSystem, dir string) ([]*head, *Fault, error) {
 	var kept []*head
 	for n := 1; ; n++ {
-		h, fault, err := readHead(system, dir, keptHead(n))
+		h, fault, err := readHead(system, dir, asideName(headName, n))
 		if err != nil || fault != nil || h == nil {
 			return kept, fault, err
 		}

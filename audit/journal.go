@@ -28,6 +28,7 @@ type Journal struct {
 	done   chan struct{} // closed when the writer has ended
 	sealed chan struct{} // holds one token when a segment was sealed
 	keeper *keeper
+	notary *notary // nil: there is no ledger
 
 	mu        sync.Mutex
 	gathering *batch // what callers hand in now
@@ -49,6 +50,8 @@ type Options struct {
 
 	// KeepPlain leaves sealed segments uncompressed, for file systems that compress.
 	KeepPlain bool
+	// Ledger makes the journal keep a Merkle tree and sign checkpoints; nil: none.
+	Ledger *LedgerOptions
 	// Now is the wall clock; nil: time.Now. Monotonic is a clock that nobody can set; nil: the system's.
 	Now       func() time.Time
 	Monotonic func() time.Duration
@@ -60,11 +63,11 @@ var ErrUnavailable = errors.New("audit: journal unavailable")
 // groupBytes bounds what one write takes; the rest waits for the next.
 const groupBytes = 8 << 20
 
-func start(w *writer, o Options, locked *os.File) *Journal {
+func start(w *writer, notary *notary, o Options, locked *os.File) *Journal {
 	j := &Journal{
 		node: w.node, opened: o.Now(), now: o.Now, mono: o.Monotonic, locked: locked,
 		wake: make(chan struct{}, 1), groups: make(chan *group), bases: make(chan place), spent: make(chan *group, 2), done: make(chan struct{}),
-		sealed:    w.sealed,
+		sealed: w.sealed, notary: notary,
 		gathering: newBatch(), confirmed: w.place,
 	}
 	j.spent <- new(group)
@@ -215,7 +218,11 @@ func (j *Journal) Close() error {
 	if already {
 		return nil
 	}
-	if err := errors.Join(j.closed, j.locked.Close()); err != nil {
+	err := j.closed
+	if j.notary != nil {
+		err = errors.Join(err, j.notary.finish())
+	}
+	if err := errors.Join(err, j.locked.Close()); err != nil {
 		return fmt.Errorf("audit: closing the journal: %w", err)
 	}
 	return nil

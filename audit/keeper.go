@@ -49,6 +49,10 @@ func (j *Journal) startKeeper(system fileSystem, dir string, o Options) {
 	if !k.plain {
 		k.done.Go(k.pack)
 	}
+	if j.notary != nil {
+		j.notary.j = j
+		k.done.Go(func() { j.notary.run(k.ctx) })
+	}
 }
 
 func (k *keeper) close() {

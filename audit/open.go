@@ -49,15 +49,38 @@ func openJournal(system fileSystem, dir string, o Options) (*Journal, Repair, er
 		return nil, Repair{}, fmt.Errorf("audit: locking the journal: %w", err)
 	}
 	w := &writer{system: system, dir: dir, node: o.Node, limit: o.SegmentSize, now: o.Now, sealed: make(chan struct{}, 1)}
-	repair, err := w.open()
+	notary, repair, err := w.openAll(o)
 	if err != nil {
 		return nil, Repair{}, errors.Join(fmt.Errorf("audit: opening the journal: %w", err), locked.Close())
 	}
-	return start(w, o, locked), repair, nil
+	return start(w, notary, o, locked), repair, nil
 }
 
-// open finds the end of the journal and makes it writable.
-func (w *writer) open() (Repair, error) {
+// openAll opens the ledger, if there is to be one, and the journal.
+func (w *writer) openAll(o Options) (*notary, Repair, error) {
+	if o.Ledger == nil {
+		repair, err := w.open(0)
+		return nil, repair, err
+	}
+	notary, err := newNotary(w.system, w.dir, *o.Ledger)
+	if err != nil {
+		return nil, Repair{}, err
+	}
+	if err := os.MkdirAll(notary.files.dir, 0o700); err != nil {
+		return nil, Repair{}, err
+	}
+	damage, err := notary.open()
+	if err != nil {
+		return nil, Repair{}, err
+	}
+	repair, err := w.open(notary.tree.Size())
+	repair.Damage = firstFault(repair.Damage, damage)
+	return notary, repair, err
+}
+
+// open finds the end of the journal and makes it writable. A checkpoint covers that many records: none of their
+// sequences is given again, or the log would fork.
+func (w *writer) open(covered uint64) (Repair, error) {
 	if err := w.removeUnplaced(); err != nil {
 		return Repair{}, err
 	}
@@ -74,18 +97,22 @@ func (w *writer) open() (Repair, error) {
 		return Repair{}, err
 	}
 	if damage != nil || noted.contradicts(end.place) {
-		if err := keepHead(w.system, w.dir); err != nil {
+		if err := setAside(w.system, w.dir, headName); err != nil {
 			return Repair{}, err
 		}
 	}
 	if damage == nil {
 		damage = headFault(noted, end, len(names))
 	}
+	if damage == nil && covered > end.sequence {
+		damage = &Fault{File: end.name, Offset: end.size, Sequence: end.sequence + 1, Cause: causeMissing(end.sequence+1, covered)}
+	}
 	repair := Repair{Damage: firstFault(end.damage, damage)}
 	w.place = end.place
 	if noted != nil && noted.Sequence > end.sequence {
 		w.place = place{sequence: noted.Sequence, chain: noted.Chain}
 	}
+	w.place.sequence = max(w.place.sequence, covered)
 	if end.torn > 0 && repair.Damage == nil {
 		if err := cut(w.system, filepath.Join(w.dir, end.name), end.size); err != nil {
 			return Repair{}, err

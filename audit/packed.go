@@ -56,8 +56,8 @@ type packed struct {
 var errPacked = errors.New("audit: not a packed segment")
 
 // openPacked opens the packed segment of that name. One without a whole table reads as empty.
-func openPacked(system fileSystem, name string) (readable, error) {
-	file, err := system.openRead(name)
+func openPacked(open func(name string) (readable, error), name string) (readable, error) {
+	file, err := open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +233,7 @@ var errDiffers = errors.New("audit: the packed segment is not what was packed")
 
 // samePacked demands that the packed segment at path gives what source holds.
 func samePacked(system fileSystem, path string, source readable, rest func() error) error {
-	p, err := openPacked(system, path)
+	p, err := openPacked(system.openRead, path)
 	if err != nil {
 		return err
 	}

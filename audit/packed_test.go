@@ -43,7 +43,7 @@ func TestPackedReadsAsPlain(t *testing.T) {
 	if after := mustBeWhole(t, dir); !slices.Equal(after, before) {
 		t.Error("packing changed what is read")
 	}
-	p, err := openPacked(disk{}, filepath.Join(dir, segmentName(1)+packedSuffix))
+	p, err := openPacked(disk{}.openRead, filepath.Join(dir, segmentName(1)+packedSuffix))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +250,7 @@ func FuzzPacked(f *testing.F) {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		p, err := openPacked(disk{}, path)
+		p, err := openPacked(disk{}.openRead, path)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -118,4 +118,7 @@ func (j *Journal) settle(g, carried *group, confirmed place, err error, took tim
 		}
 		close(b.done)
 	}
+	if err == nil && j.notary != nil {
+		j.notary.offer(g.base.sequence+1, g.leaves)
+	}
 }

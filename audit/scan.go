@@ -30,6 +30,8 @@ const (
 	causePrevious   = "段头的前链值与上一段末尾不符：段被替换，或段头被改动"
 	causeNoHead     = "head 文件缺失"
 	causeHeadBroken = "head 文件损坏或版本不识别"
+	causeCheckpoint = "检查点损坏，或不是由本日志的密钥签发"
+	causeTree       = "哈希树文件损坏，或与检查点不符"
 	causeHeadChain  = "链值与 head 文件不符：日志或 head 文件被替换"
 )
 
@@ -89,10 +91,15 @@ type damage struct {
 }
 
 func openSegment(system fileSystem, dir, name string) (*scanner, error) {
-	file, err := system.openRead(filepath.Join(dir, name))
+	return openSegmentBy(system.openRead, dir, name)
+}
+
+// openSegmentBy opens a segment, plain or packed.
+func openSegmentBy(open func(name string) (readable, error), dir, name string) (*scanner, error) {
+	file, err := open(filepath.Join(dir, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		name += packedSuffix
-		file, err = openPacked(system, filepath.Join(dir, name))
+		file, err = openPacked(open, filepath.Join(dir, name))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", name, err)
@@ -121,7 +128,7 @@ func scan(file readable, name string) (*scanner, error) {
 		s.broken = causeVersion
 	case err != nil:
 		s.broken = causeHeader
-	case h.first != segmentFirst(strings.TrimSuffix(name, packedSuffix)):
+	case h.first != s.first():
 		s.broken = causeName
 	}
 	s.header = h

@@ -14,6 +14,14 @@ type Stats struct {
 	Owed     int    // of these, records whose callers did not wait
 	Sequence uint64 // of the last record on disk
 
+	// TreeSize is what the newest checkpoint covers, TreeTime when it was made. TreeFault is why the last attempt to follow
+	// the journal or to make a checkpoint failed; records are kept all the same.
+	TreeSize  uint64
+	TreeTime  time.Time
+	TreeFault error
+	// PackFault is why the last attempt to pack sealed segments failed.
+	PackFault error
+
 	// Written is the time spent in writes and syncs; LastWrite is that of the last group.
 	Written, LastWrite time.Duration
 }
@@ -41,5 +49,16 @@ func (j *Journal) Stats() Stats {
 	defer j.mu.Unlock()
 	s := j.stats
 	s.Owed, s.Sequence = j.owed, j.confirmed.sequence
+	j.keeper.mu.Lock()
+	defer j.keeper.mu.Unlock()
+	s.PackFault = j.keeper.fault
+	if n := j.notary; n != nil {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		s.TreeFault = n.fault
+		if n.signed != nil {
+			s.TreeSize, s.TreeTime = n.signed.Size, n.signed.Time
+		}
+	}
 	return s
 }

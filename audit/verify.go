@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 )
 
 // Report is what Verify found.
@@ -129,7 +128,7 @@ func (v *verifier) scan(ctx context.Context, s *scanner, last bool) error {
 
 // header checks that the segment follows what was read before it.
 func (v *verifier) header(s *scanner) {
-	first, expected := segmentFirst(strings.TrimSuffix(s.name, packedSuffix)), v.at.sequence+1
+	first, expected := s.first(), v.at.sequence+1
 	switch {
 	case first > expected && v.file == "":
 		v.fault(segmentName(expected), 0, causeMissing(expected, first-1))

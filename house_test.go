@@ -59,6 +59,10 @@ var owners = map[string][]string{
 	"modernc.org/sqlite":              {"store"},
 	"github.com/jackc/pgx/v5":         {"store", "store/storetest"},
 	"github.com/pressly/goose/v3":     {"store", "store/migrations"},
+
+	"github.com/klauspost/compress":      {"audit"},
+	"github.com/transparency-dev/merkle": {"audit/ledger"},
+	"golang.org/x/mod":                   {"audit/ledger"},
 }
 
 // sources walks the Go files of the main module.

@@ -64,7 +64,7 @@ func (e *exporter) scan(ctx context.Context, s *scanner, last bool) error {
 	if s.broken != "" {
 		e.damage(s, 0, s.broken)
 	}
-	expected := segmentFirst(s.name)
+	expected := s.first()
 	for !e.full() {
 		if err := ctx.Err(); err != nil {
 			return err

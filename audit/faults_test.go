@@ -48,6 +48,9 @@ func (s *faulty) do(kind string, action, part func() error) error {
 	case "persisted":
 		return errors.Join(errInjected, action())
 	case "partly":
+		if part == nil {
+			return errInjected
+		}
 		return errors.Join(errInjected, part())
 	}
 	return action()
@@ -154,7 +157,7 @@ func load(t *testing.T, system *faulty, dir string) (confirmed, refused []string
 	t.Helper()
 	id := 0
 	for range 3 {
-		j, repair, err := openJournal(system, dir, Options{Node: "n", SegmentSize: 1200})
+		j, repair, err := openJournal(system, dir, Options{Node: "n", SegmentSize: 1200, KeepPlain: true})
 		if err != nil {
 			continue
 		}
@@ -266,7 +269,7 @@ func TestDiskFull(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			system := newFaulty()
-			j, _, err := openJournal(system, dir, Options{Node: "n", SegmentSize: 1})
+			j, _, err := openJournal(system, dir, Options{Node: "n", SegmentSize: 1, KeepPlain: true})
 			if err != nil {
 				t.Fatal(err)
 			}

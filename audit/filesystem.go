@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 )
@@ -17,6 +18,8 @@ type fileSystem interface {
 	openWrite(name string) (writable, error)
 	// openRead opens a file for reading, past the page cache where the system allows it.
 	openRead(name string) (readable, error)
+	// openCached opens a file for reading, from the page cache where it is there.
+	openCached(name string) (readable, error)
 	rename(from, to string) error
 	remove(name string) error
 	// syncDir makes creations, renames and removals in dir durable.
@@ -71,6 +74,8 @@ func (disk) openRead(name string) (readable, error) {
 	return f, nil
 }
 
+func (disk) openCached(name string) (readable, error) { return opened(os.Open(name)) }
+
 func opened(f *os.File, err error) (diskFile, error) { return diskFile{f}, err }
 
 func (disk) rename(from, to string) error { return os.Rename(from, to) }
@@ -102,30 +107,30 @@ func (disk) list(dir string) ([]string, error) {
 // unplaced is the suffix of a file that is not yet whole.
 const unplaced = ".new"
 
-// place puts a file under dir that is whole and durable or not there: write to another name, sync, rename, sync the
+// placeFile puts a file under dir that is whole and durable or not there: write to another name, sync, rename, sync the
 // directory. A crash leaves the old state, or the new; before the rename also an unplaced file, which opening removes.
 // The file stays open for writing.
-func place(system fileSystem, dir, name string, content []byte) (writable, error) {
-	path := filepath.Join(dir, name)
-	f, err := system.create(path + unplaced)
+func placeFile(system fileSystem, dir, name string, content []byte) (writable, error) {
+	made := filepath.Join(dir, name) + unplaced
+	f, err := system.create(made)
 	if err != nil {
 		return nil, fmt.Errorf("creating %s: %w", name, err)
 	}
-	if err := placeOpen(system, f, dir, name, content); err != nil {
+	if err := placeOpen(system, f, made, dir, name, content); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
 
-func placeOpen(system fileSystem, f writable, dir, name string, content []byte) error {
-	path := filepath.Join(dir, name)
+// placeOpen writes content to the head of the file that was made, and gives it its name.
+func placeOpen(system fileSystem, f writable, made, dir, name string, content []byte) error {
 	if _, err := f.WriteAt(content, 0); err != nil {
 		return fmt.Errorf("writing %s: %w", name, err)
 	}
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("syncing %s: %w", name, err)
 	}
-	if err := system.rename(path+unplaced, path); err != nil {
+	if err := system.rename(made, filepath.Join(dir, name)); err != nil {
 		return fmt.Errorf("renaming %s: %w", name, err)
 	}
 	if err := system.syncDir(dir); err != nil {
@@ -134,8 +139,27 @@ func placeOpen(system fileSystem, f writable, dir, name string, content []byte) 
 	return nil
 }
 
+// placeWhole is placeFile of a file that is not written again.
+func placeWhole(system fileSystem, dir, name string, content []byte) error {
+	f, err := placeFile(system, dir, name, content)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("closing %s: %w", name, err)
+	}
+	return nil
+}
+
 // readWhole returns the content of a small file, or nil when there is none.
-func readWhole(system fileSystem, name string) ([]byte, error) {
+func readWhole(system fileSystem, name string) ([]byte, error) { return readUpTo(system, name, 64<<10) }
+
+// readAll returns the content of a file, or nil when there is none.
+func readAll(system fileSystem, name string) ([]byte, error) {
+	return readUpTo(system, name, math.MaxInt64)
+}
+
+func readUpTo(system fileSystem, name string, limit int64) ([]byte, error) {
 	f, err := system.openRead(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -143,6 +167,6 @@ func readWhole(system fileSystem, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	content, err := io.ReadAll(io.NewSectionReader(f, 0, 64<<10))
+	content, err := io.ReadAll(io.NewSectionReader(f, 0, limit))
 	return content, errors.Join(err, f.Close())
 }

@@ -24,19 +24,12 @@ type head struct {
 }
 
 // writeHead replaces the head.
-func writeHead(system fileSystem, dir string, sequence uint64, chain ledger.Chain) error {
-	content, err := json.Marshal(head{Version: headVersion, Sequence: sequence, Chain: chain})
+func writeHead(system fileSystem, dir string, at place) error {
+	content, err := json.Marshal(head{Version: headVersion, Sequence: at.sequence, Chain: at.chain})
 	if err != nil {
 		return fmt.Errorf("encoding the head: %w", err)
 	}
-	f, err := place(system, dir, headName, append(content, '\n'))
-	if err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("closing the head: %w", err)
-	}
-	return nil
+	return placeWhole(system, dir, headName, append(content, '\n'))
 }
 
 // readHead returns nil when there is none, and a fault when it is not what writeHead wrote.
@@ -56,29 +49,29 @@ func readHead(system fileSystem, dir, name string) (*head, *Fault, error) {
 }
 
 // contradicts reports whether the journal does not hold what a head says, where it can be compared.
-func (h *head) contradicts(sequence uint64, chain ledger.Chain) bool {
-	return h != nil && h.Sequence == sequence && h.Chain != chain
+func (h *head) contradicts(at place) bool {
+	return h != nil && h.Sequence == at.sequence && h.Chain != at.chain
 }
 
-// keptHead names a head that was set aside.
-func keptHead(n int) string { return fmt.Sprintf("%s.%d", headName, n) }
+// asideName names a file that was set aside.
+func asideName(name string, n int) string { return fmt.Sprintf("%s.%d", name, n) }
 
-// keepHead sets a head aside that the journal contradicts, as evidence, before another is written. Verify goes on to
-// compare it.
-func keepHead(system fileSystem, dir string) error {
+// setAside keeps a head or checkpoint that the journal contradicts, as evidence, before another is written. Verify goes
+// on to compare it.
+func setAside(system fileSystem, dir, name string) error {
 	names, err := system.list(dir)
 	if err != nil {
 		return fmt.Errorf("listing the journal: %w", err)
 	}
 	n := 1
-	for slices.Contains(names, keptHead(n)) {
+	for slices.Contains(names, asideName(name, n)) {
 		n++
 	}
-	if err := system.rename(filepath.Join(dir, headName), filepath.Join(dir, keptHead(n))); err != nil {
-		return fmt.Errorf("keeping the head: %w", err)
+	if err := system.rename(filepath.Join(dir, name), filepath.Join(dir, asideName(name, n))); err != nil {
+		return fmt.Errorf("keeping %s: %w", name, err)
 	}
 	if err := system.syncDir(dir); err != nil {
-		return fmt.Errorf("keeping the head: %w", err)
+		return fmt.Errorf("keeping %s: %w", name, err)
 	}
 	return nil
 }
@@ -87,7 +80,7 @@ func keepHead(system fileSystem, dir string) error {
 func keptHeads(system fileSystem, dir string) ([]*head, *Fault, error) {
 	var kept []*head
 	for n := 1; ; n++ {
-		h, fault, err := readHead(system, dir, keptHead(n))
+		h, fault, err := readHead(system, dir, asideName(headName, n))
 		if err != nil || fault != nil || h == nil {
 			return kept, fault, err
 		}

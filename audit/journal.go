@@ -6,30 +6,55 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 
 	"licgate/audit/ledger"
 )
 
 // Journal appends records durably. Safe for concurrent use; writers that wait together share one sync.
+//
+// Two goroutines work for it: one numbers, hashes and frames what callers hand in (pipeline.go, forge), while the other
+// puts the group before on disk (writer.go).
 type Journal struct {
 	node   string
+	opened time.Time
+	now    func() time.Time
+	mono   func() time.Duration
 	locked *os.File
 	wake   chan struct{} // holds one token when there is something to do
+	groups chan *group   // from the one who forges to the one who writes
+	bases  chan place    // and back: where the next group begins
+	spent  chan *group   // groups to use again
 	done   chan struct{} // closed when the writer has ended
+	sealed chan struct{} // holds one token when a segment was sealed
+	keeper *keeper
+	notary *notary // nil: there is no ledger
 
-	mu       sync.Mutex
-	waiting  []*request
-	closing  bool
-	health   error
-	sequence uint64
-	chain    ledger.Chain
-	closed   error // of the writer; read once done is closed
+	mu        sync.Mutex
+	gathering *batch // what callers hand in now
+	owing     []*batch
+	owed      int // records whose callers did not wait, and which are not on disk
+	lost      uint64
+	closing   bool
+	confirmed place
+	advanced  chan struct{} // closed when confirmed advances; nil: nobody waits
+	stats     Stats
+	health    error
+	closed    error // of the writer; read once done is closed
 }
 
 // Options of a journal.
 type Options struct {
 	Node        string // in every record and segment
 	SegmentSize int64  // bytes after which a new segment starts; 0: 64 MiB
+
+	// KeepPlain leaves sealed segments uncompressed, for file systems that compress.
+	KeepPlain bool
+	// Ledger makes the journal keep a Merkle tree and sign checkpoints; nil: none.
+	Ledger *LedgerOptions
+	// Now is the wall clock; nil: time.Now. Monotonic is a clock that nobody can set; nil: the system's.
+	Now       func() time.Time
+	Monotonic func() time.Duration
 }
 
 // ErrUnavailable says that a record could not be made durable; the answer must not leave.
@@ -38,20 +63,18 @@ var ErrUnavailable = errors.New("audit: journal unavailable")
 // groupBytes bounds what one write takes; the rest waits for the next.
 const groupBytes = 8 << 20
 
-// request is one caller that waits.
-type request struct {
-	record *encoded // nil: nothing to write, only to find out whether one could
-	answer chan answer
-}
-
-type answer struct {
-	sequence uint64
-	err      error
-}
-
-func start(w *writer, locked *os.File) *Journal {
-	j := &Journal{node: w.node, locked: locked, wake: make(chan struct{}, 1), done: make(chan struct{}), sequence: w.sequence, chain: w.chain}
-	go j.run(w)
+func start(w *writer, notary *notary, o Options, locked *os.File) *Journal {
+	j := &Journal{
+		node: w.node, opened: o.Now(), now: o.Now, mono: o.Monotonic, locked: locked,
+		wake: make(chan struct{}, 1), groups: make(chan *group), bases: make(chan place), spent: make(chan *group, 2), done: make(chan struct{}),
+		sealed: w.sealed, notary: notary,
+		gathering: newBatch(), confirmed: w.place,
+	}
+	j.spent <- new(group)
+	j.spent <- new(group)
+	go j.forge(w.place)
+	go j.write(w)
+	j.startKeeper(w.system, w.dir, o)
 	return j
 }
 
@@ -62,55 +85,90 @@ func start(w *writer, locked *os.File) *Journal {
 // record that no journal could keep, or the context's error when it ended first; then the record may be written yet.
 // r is not used after Append returned.
 func (j *Journal) Append(ctx context.Context, r *Record) error {
-	record, err := encodeRecord(*r, j.node)
-	if err != nil {
-		return err
-	}
-	sequence, err := j.submit(ctx, &record)
-	if err != nil {
-		return err
-	}
-	r.Node, r.Sequence = j.node, sequence
-	return nil
+	_, err := j.Keep(ctx, r, Strict)
+	return err
 }
+
+// Receipt says which record was kept: its place and its leaf in the tree. It goes to whom the record is about; once a
+// checkpoint covers it, Prove makes the proof.
+type Receipt struct {
+	Sequence uint64      `json:"sequence"`
+	Leaf     ledger.Hash `json:"leaf"`
+}
+
+// Keep is Append with a durability. Its receipt is zero when it did not wait for the disk.
+func (j *Journal) Keep(ctx context.Context, r *Record, d Durability) (Receipt, error) {
+	own := *r
+	if d.lenient() {
+		own.Durability = d.String()
+	}
+	if own.Monotonic == 0 && own.Time != own.Time.Round(0) {
+		own.Monotonic = int64(own.Time.Sub(j.opened))
+	}
+	e, err := encodeRecord(&own, j.node)
+	if err != nil {
+		return Receipt{}, err
+	}
+	b, i := j.enqueue(e, d)
+	if b == nil {
+		return Receipt{}, errClosed
+	}
+	r.Node = j.node
+	if i < 0 {
+		return Receipt{}, nil
+	}
+	if err := b.wait(ctx); err != nil {
+		return Receipt{}, err
+	}
+	r.Sequence = b.first + uint64(i)
+	return Receipt{Sequence: r.Sequence, Leaf: b.leaves[i]}, nil
+}
+
+var errClosed = fmt.Errorf("%w: it is closed", ErrUnavailable)
 
 // Probe returns nil when a record could be written now. After a failure it makes the journal try to recover, so that a
 // gateway that gets no requests because it is not ready can become ready again.
 func (j *Journal) Probe(ctx context.Context) error {
-	_, err := j.submit(ctx, nil)
-	return err
+	b, _ := j.enqueue(nil, Strict)
+	if b == nil {
+		return errClosed
+	}
+	return b.wait(ctx)
 }
 
-func (j *Journal) submit(ctx context.Context, record *encoded) (uint64, error) {
-	r := &request{record: record, answer: make(chan answer, 1)}
-	if !j.enqueue(r) {
-		return 0, fmt.Errorf("%w: it is closed", ErrUnavailable)
-	}
-	select {
-	case a := <-r.answer:
-		return a.sequence, a.err
-	case <-ctx.Done():
-	}
-	select {
-	case a := <-r.answer: // both at once: what happened counts
-		return a.sequence, a.err
-	default:
-		return 0, fmt.Errorf("audit: waiting for the journal: %w", ctx.Err())
-	}
-}
-
-func (j *Journal) enqueue(r *request) bool {
+// enqueue hands in e, or a probe when it is nil. It returns the batch to wait for and the place in it; -1: need not
+// wait; no batch: the journal is closed.
+func (j *Journal) enqueue(e *encoded, d Durability) (*batch, int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.closing {
-		return false
+		return nil, 0
 	}
-	j.waiting = append(j.waiting, r)
+	b := j.gathering
+	if e == nil {
+		b.probes++
+		j.signal()
+		return b, 0
+	}
+	if d.lenient() {
+		switch j.owe(b, d) {
+		case dropped:
+			e.free()
+			return b, -1
+		case owed:
+			e.lenient = true
+		}
+	}
+	b.records = append(b.records, e)
+	j.stats.Waiting++
 	j.signal()
-	return true
+	if e.lenient {
+		return b, -1
+	}
+	return b, len(b.records) - 1
 }
 
-// signal wakes the writer. A token that is already there stands for all that waits.
+// signal wakes the one who forges. A token that is already there stands for all that waits.
 func (j *Journal) signal() {
 	select {
 	case j.wake <- struct{}{}:
@@ -118,63 +176,18 @@ func (j *Journal) signal() {
 	}
 }
 
-// run is the one goroutine that writes. What gathers while a group is synced is the next group.
-func (j *Journal) run(w *writer) {
-	defer close(j.done)
-	for range j.wake {
-		for {
-			group, closing := j.take()
-			if len(group) > 0 {
-				j.commit(w, group)
-				continue
-			}
-			if closing {
-				j.closed = w.seal()
-				return
-			}
-			break
-		}
+// wait returns when b is on disk, or refused.
+func (b *batch) wait(ctx context.Context) error {
+	select {
+	case <-b.done:
+		return b.err
+	case <-ctx.Done():
 	}
-}
-
-// take returns the next group.
-func (j *Journal) take() ([]*request, bool) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	n, size := 0, 0
-	for n < len(j.waiting) && size < groupBytes {
-		if record := j.waiting[n].record; record != nil {
-			size += len(record.before) + len(record.after)
-		}
-		n++
-	}
-	group := j.waiting[:n:n]
-	j.waiting = j.waiting[n:]
-	return group, j.closing
-}
-
-func (j *Journal) commit(w *writer, group []*request) {
-	var records []encoded
-	for _, r := range group {
-		if r.record != nil {
-			records = append(records, *r.record)
-		}
-	}
-	sequence := w.sequence
-	err := w.commit(records)
-	if err != nil {
-		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	j.mu.Lock()
-	j.health, j.sequence, j.chain = err, w.sequence, w.chain
-	j.mu.Unlock()
-	for _, r := range group {
-		a := answer{err: err}
-		if r.record != nil && err == nil {
-			sequence++
-			a.sequence = sequence
-		}
-		r.answer <- a
+	select {
+	case <-b.done: // both at once: what happened counts
+		return b.err
+	default:
+		return fmt.Errorf("audit: waiting for the journal: %w", ctx.Err())
 	}
 }
 
@@ -189,12 +202,13 @@ func (j *Journal) Healthy() error {
 func (j *Journal) Last() (sequence uint64, chain ledger.Chain) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.sequence, j.chain
+	return j.confirmed.sequence, j.confirmed.chain
 }
 
 // Close writes what waits, notes the head and releases the lock. Later calls of Append are ErrUnavailable, of Close
 // nil.
 func (j *Journal) Close() error {
+	j.keeper.close()
 	j.mu.Lock()
 	already := j.closing
 	j.closing = true
@@ -204,7 +218,11 @@ func (j *Journal) Close() error {
 	if already {
 		return nil
 	}
-	if err := errors.Join(j.closed, j.locked.Close()); err != nil {
+	err := j.closed
+	if j.notary != nil {
+		err = errors.Join(err, j.notary.finish())
+	}
+	if err := errors.Join(err, j.locked.Close()); err != nil {
 		return fmt.Errorf("audit: closing the journal: %w", err)
 	}
 	return nil

@@ -31,6 +31,10 @@ func openTest(t testing.TB, dir string, o Options) (*Journal, Repair) {
 	if o.Node == "" {
 		o.Node = "gw-1"
 	}
+	if o.Now == nil { // the day of the records
+		began := time.Now()
+		o.Now = func() time.Time { return testTime.Add(time.Since(began)) }
+	}
 	j, repair, err := OpenJournal(dir, o)
 	if err != nil {
 		t.Fatal(err)
@@ -62,12 +66,12 @@ func closeTest(t testing.TB, j *Journal) {
 // fill makes a closed journal of n records, each its own write, and perSegment of them in a segment.
 func fill(t testing.TB, dir string, n, perSegment int) {
 	t.Helper()
-	e, err := encodeRecord(*record("r1"), "gw-1")
+	e, err := encodeRecord(record("r1"), "gw-1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	size := len(header{node: "gw-1"}.append(nil)) + perSegment*(frameFixed+len(e.append(nil, 1)))
-	j, _ := openTest(t, dir, Options{SegmentSize: int64(size)})
+	j, _ := openTest(t, dir, Options{SegmentSize: int64(size), KeepPlain: true})
 	for i := range n {
 		appendTest(t, j, fmt.Sprintf("r%d", i+1))
 	}
@@ -200,8 +204,7 @@ func TestRecordRoundTrip(t *testing.T) {
 		t.Errorf("got time %v", got.Time)
 	}
 	got.Time = r.Time
-	want, _ := json.Marshal(r)
-	if have, _ := json.Marshal(got); !bytes.Equal(have, want) {
+	if have, want := standardJSON(t, got), standardJSON(t, r); have != want {
 		t.Errorf("got  %s\nwant %s", have, want)
 	}
 }
@@ -221,11 +224,11 @@ func TestAppendRefusesWhatNoJournalCanKeep(t *testing.T) {
 	}
 	// The largest that fits is kept, whatever its sequence.
 	fits := record("fits")
-	e, err := encodeRecord(*fits, "gw-1")
+	e, err := encodeRecord(fits, "gw-1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	fits.Detail = strings.Repeat("x", maxFrame-frameFixed-maxSequenceDigits-len(e.before)-len(e.after)-1-len(`,"detail":""`))
+	fits.Detail = strings.Repeat("x", maxFrame-frameFixed-maxSequenceDigits-len(e.text)-len(`,"detail":""`))
 	if err := j.Append(context.Background(), fits); err != nil {
 		t.Errorf("the largest record: %v", err)
 	}
@@ -402,10 +405,7 @@ func TestGroupSharesOneSync(t *testing.T) {
 	for i := range 100 {
 		add(fmt.Sprint(i))
 	}
-	for waiting := 0; waiting < 100; {
-		j.mu.Lock()
-		waiting = len(j.waiting)
-		j.mu.Unlock()
+	for j.Stats().Waiting < 101 {
 		time.Sleep(time.Millisecond)
 	}
 	before := system.count("sync")

@@ -7,9 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 	"unicode/utf8"
-
-	"licgate/audit/ledger"
 )
 
 const defaultSegmentSize = 64 << 20
@@ -33,6 +32,12 @@ func openJournal(system fileSystem, dir string, o Options) (*Journal, Repair, er
 	if o.SegmentSize <= 0 {
 		o.SegmentSize = defaultSegmentSize
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if began := time.Now(); o.Monotonic == nil {
+		o.Monotonic = func() time.Duration { return time.Since(began) }
+	}
 	if len(o.Node) > maxNode || !utf8.ValidString(o.Node) {
 		return nil, Repair{}, fmt.Errorf("audit: opening the journal: the node's name is longer than %d bytes or not UTF-8", maxNode)
 	}
@@ -43,16 +48,39 @@ func openJournal(system fileSystem, dir string, o Options) (*Journal, Repair, er
 	if err != nil {
 		return nil, Repair{}, fmt.Errorf("audit: locking the journal: %w", err)
 	}
-	w := &writer{system: system, dir: dir, node: o.Node, limit: o.SegmentSize}
-	repair, err := w.open()
+	w := &writer{system: system, dir: dir, node: o.Node, limit: o.SegmentSize, now: o.Now, sealed: make(chan struct{}, 1)}
+	notary, repair, err := w.openAll(o)
 	if err != nil {
 		return nil, Repair{}, errors.Join(fmt.Errorf("audit: opening the journal: %w", err), locked.Close())
 	}
-	return start(w, locked), repair, nil
+	return start(w, notary, o, locked), repair, nil
 }
 
-// open finds the end of the journal and makes it writable.
-func (w *writer) open() (Repair, error) {
+// openAll opens the ledger, if there is to be one, and the journal.
+func (w *writer) openAll(o Options) (*notary, Repair, error) {
+	if o.Ledger == nil {
+		repair, err := w.open(0)
+		return nil, repair, err
+	}
+	notary, err := newNotary(w.system, w.dir, *o.Ledger)
+	if err != nil {
+		return nil, Repair{}, err
+	}
+	if err := os.MkdirAll(notary.files.dir, 0o700); err != nil {
+		return nil, Repair{}, err
+	}
+	damage, err := notary.open()
+	if err != nil {
+		return nil, Repair{}, err
+	}
+	repair, err := w.open(notary.tree.Size())
+	repair.Damage = firstFault(repair.Damage, damage)
+	return notary, repair, err
+}
+
+// open finds the end of the journal and makes it writable. A checkpoint covers that many records: none of their
+// sequences is given again, or the log would fork.
+func (w *writer) open(covered uint64) (Repair, error) {
 	if err := w.removeUnplaced(); err != nil {
 		return Repair{}, err
 	}
@@ -68,30 +96,34 @@ func (w *writer) open() (Repair, error) {
 	if err != nil {
 		return Repair{}, err
 	}
-	if damage != nil || noted.contradicts(end.sequence, end.chain) {
-		if err := keepHead(w.system, w.dir); err != nil {
+	if damage != nil || noted.contradicts(end.place) {
+		if err := setAside(w.system, w.dir, headName); err != nil {
 			return Repair{}, err
 		}
 	}
 	if damage == nil {
 		damage = headFault(noted, end, len(names))
 	}
-	repair := Repair{Damage: firstFault(end.damage, damage)}
-	if noted != nil && noted.Sequence > end.sequence {
-		end.sequence, end.chain = noted.Sequence, noted.Chain
+	if damage == nil && covered > end.sequence {
+		damage = &Fault{File: end.name, Offset: end.size, Sequence: end.sequence + 1, Cause: causeMissing(end.sequence+1, covered)}
 	}
-	w.sequence, w.chain = end.sequence, end.chain
+	repair := Repair{Damage: firstFault(end.damage, damage)}
+	w.place = end.place
+	if noted != nil && noted.Sequence > end.sequence {
+		w.place = place{sequence: noted.Sequence, chain: noted.Chain}
+	}
+	w.place.sequence = max(w.place.sequence, covered)
 	if end.torn > 0 && repair.Damage == nil {
 		if err := cut(w.system, filepath.Join(w.dir, end.name), end.size); err != nil {
 			return Repair{}, err
 		}
-		repair.Segment, repair.Bytes = end.name, end.torn
+		repair.Segment, repair.Bytes, end.file = end.name, end.torn, end.size
 	}
 	if repair.Damage == nil && end.writable && end.node == w.node {
 		if w.segment, err = w.system.openWrite(filepath.Join(w.dir, end.name)); err != nil {
 			return Repair{}, fmt.Errorf("opening %s: %w", end.name, err)
 		}
-		w.name, w.size = end.name, end.size
+		w.name, w.first, w.day, w.size, w.zeroed = end.name, segmentFirst(end.name), end.day, end.size, end.file
 	}
 	if repair.Damage != nil {
 		w.avoid(names)
@@ -118,22 +150,21 @@ func (w *writer) removeUnplaced() error {
 // avoid moves the next sequence past segments that hold nothing readable, so that no evidence is written over.
 func (w *writer) avoid(names []string) {
 	for _, name := range names {
-		if first := segmentFirst(name); first > w.sequence {
-			w.sequence = first
-		}
+		w.place.sequence = max(w.place.sequence, segmentFirst(name))
 	}
 }
 
 // journalEnd is how far the journal can be read.
 type journalEnd struct {
-	name     string
-	node     string
-	size     int64 // of the last segment, without what was torn
-	torn     int64
-	sequence uint64
-	chain    ledger.Chain
+	name string
+	node string
+	day  string // of the first record; empty: there is none
+	size int64  // of the last segment, without what was torn and the zeros behind
+	torn int64
+	file int64 // size of the file
+	place
 	damage   *Fault
-	writable bool // the last segment is whole
+	writable bool // the last segment is whole, and plain
 }
 
 // findEnd reads the last segment; where that says nothing readable, those before it.
@@ -164,12 +195,12 @@ func (w *writer) endOf(name string) (journalEnd, error) {
 }
 
 func readEnd(s *scanner) (journalEnd, error) {
-	end := journalEnd{name: s.name, node: s.header.node}
+	end := journalEnd{name: s.name, node: s.header.node, file: s.size}
 	fault := func(offset int64, cause string) {
 		end.damage = firstFault(end.damage, &Fault{File: s.name, Offset: offset, Sequence: end.sequence + 1, Cause: cause})
 	}
 	if s.broken == "" {
-		end.sequence, end.chain = s.header.first-1, s.header.previous
+		end.place = place{sequence: s.header.first - 1, chain: s.header.previous}
 	} else {
 		fault(0, s.broken)
 	}
@@ -178,12 +209,12 @@ func readEnd(s *scanner) (journalEnd, error) {
 		f, damage, err := s.next(end.sequence + 1)
 		switch {
 		case err == io.EOF:
-			end.size, end.writable = s.offset, end.damage == nil
+			end.size, end.writable = s.offset, end.damage == nil && !strings.HasSuffix(s.name, packedSuffix)
 			return end, nil
 		case err != nil:
 			return journalEnd{}, err
 		case damage != nil && damage.torn && end.damage == nil:
-			end.size, end.torn, end.writable = s.offset, s.size-s.offset, true
+			end.size, end.torn, end.writable = s.offset, damage.size, true
 			return end, nil
 		case damage != nil:
 			fault(offset, damage.cause)
@@ -193,11 +224,14 @@ func readEnd(s *scanner) (journalEnd, error) {
 			}
 			continue
 		}
-		if cause := s.check(f, end.sequence+1, end.chain); cause != "" {
+		if cause := s.check(&f, end.place); cause != "" {
 			fault(offset, cause)
 		}
+		if end.day == "" {
+			end.day = dayOf(f.time())
+		}
 		if n := f.sequence(); n > end.sequence {
-			end.sequence, end.chain = n, f.chain
+			end.place = place{sequence: n, chain: f.chain}
 		}
 	}
 }
@@ -213,7 +247,7 @@ func headFault(noted *head, end journalEnd, segments int) *Fault {
 		return &Fault{File: segmentName(1), Sequence: 1, Cause: causeNoSegments}
 	case noted.Sequence > end.sequence:
 		return &Fault{File: end.name, Offset: end.size, Sequence: end.sequence + 1, Cause: causeMissing(end.sequence+1, noted.Sequence)}
-	case noted.contradicts(end.sequence, end.chain):
+	case noted.contradicts(end.place):
 		return &Fault{File: headName, Sequence: noted.Sequence, Cause: causeHeadChain}
 	}
 	return nil

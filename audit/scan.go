@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"licgate/audit/ledger"
 )
@@ -21,12 +23,15 @@ const (
 	causeFrame      = "记录损坏或被改动：校验和不符"
 	causeUnreadable = "记录损坏或被改动：无法读出完整的记录"
 	causeCut        = "段在中间被截断"
+	causePacked     = "压缩块损坏或被改动"
 	causeNode       = "记录的节点名与段头不符"
 	causeChain      = "链值不符：此处的记录或其之前的记录被改动、插入、删除或调换"
 	causeName       = "段文件名与段头的起始序号不符"
 	causePrevious   = "段头的前链值与上一段末尾不符：段被替换，或段头被改动"
 	causeNoHead     = "head 文件缺失"
 	causeHeadBroken = "head 文件损坏或版本不识别"
+	causeCheckpoint = "检查点损坏，或不是由本日志的密钥签发"
+	causeTree       = "哈希树文件损坏，或与检查点不符"
 	causeHeadChain  = "链值与 head 文件不符：日志或 head 文件被替换"
 )
 
@@ -41,19 +46,24 @@ func causeOrder(expected, found uint64) string {
 	return fmt.Sprintf("序号不连续：此处应为 %d，实为 %d，记录被删除、调换或插入", expected, found)
 }
 
-// segments returns the segment files of a journal in order.
+// segments returns the segments of a journal in order, by the names of their plain files. Those that are packed have
+// another suffix on disk.
 func segments(system fileSystem, dir string) ([]string, error) {
 	names, err := system.list(dir)
 	if err != nil {
 		return nil, fmt.Errorf("listing the journal: %w", err)
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return segmentFirst(name) == 0 })
-	slices.SortFunc(names, func(a, b string) int {
-		if segmentFirst(a) < segmentFirst(b) {
-			return -1
+	var firsts []uint64
+	for _, name := range names {
+		if first := segmentFirst(strings.TrimSuffix(name, packedSuffix)); first > 0 {
+			firsts = append(firsts, first)
 		}
-		return 1
-	})
+	}
+	slices.Sort(firsts)
+	names = names[:0]
+	for _, first := range slices.Compact(firsts) { // a segment just packed has two files
+		names = append(names, segmentName(first))
+	}
 	return names, nil
 }
 
@@ -63,8 +73,10 @@ type scanner struct {
 	file   readable
 	size   int64
 	in     *bufio.Reader
-	offset int64 // of the next frame
+	offset int64  // of the next frame
+	ahead  []byte // a record behind room for its leaf's prefix
 
+	packed bool // compressed: whole, without zeros behind
 	header header
 	broken string // cause, when the header is not readable; frames still are, by resume
 }
@@ -72,23 +84,43 @@ type scanner struct {
 // damage is a place that cannot be read.
 type damage struct {
 	offset int64
+	size   int64 // up to the last byte that is not zero
 	cause  string
 	torn   bool  // may be the rest of an unconfirmed write
 	resume int64 // where readable frames begin again, or -1
 }
 
 func openSegment(system fileSystem, dir, name string) (*scanner, error) {
-	file, err := system.openRead(filepath.Join(dir, name))
+	return openSegmentBy(system.openRead, dir, name)
+}
+
+// openSegmentBy opens a segment, plain or packed.
+func openSegmentBy(open func(name string) (readable, error), dir, name string) (*scanner, error) {
+	file, err := open(filepath.Join(dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		name += packedSuffix
+		file, err = openPacked(open, filepath.Join(dir, name))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", name, err)
 	}
-	s := &scanner{name: name, file: file}
+	s, err := scan(file, name)
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return s, nil
+}
+
+// scan reads the segment in file, whose name says where it starts.
+func scan(file readable, name string) (*scanner, error) {
+	s := &scanner{name: name, file: file, packed: strings.HasSuffix(name, packedSuffix)}
+	var err error
 	if s.size, err = file.Size(); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening %s: %w", name, err), file.Close())
+		return nil, fmt.Errorf("opening %s: %w", name, err)
 	}
 	head := make([]byte, min(s.size, int64(headerFixed+maxNode+4)))
 	if _, err := file.ReadAt(head, 0); err != nil && err != io.EOF {
-		return nil, errors.Join(fmt.Errorf("reading %s: %w", name, err), file.Close())
+		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
 	h, size, err := decodeHeader(head)
 	switch {
@@ -96,7 +128,7 @@ func openSegment(system fileSystem, dir, name string) (*scanner, error) {
 		s.broken = causeVersion
 	case err != nil:
 		s.broken = causeHeader
-	case h.first != segmentFirst(name):
+	case h.first != s.first():
 		s.broken = causeName
 	}
 	s.header = h
@@ -112,9 +144,10 @@ func (s *scanner) seek(offset int64) {
 	s.in.Reset(io.NewSectionReader(s.file, offset, s.size-offset))
 }
 
-// next returns the next frame, or what is wrong at s.offset, or io.EOF at a clean end. The frame's payload is valid
-// until the following call. expected is the sequence that the frame should have.
-func (s *scanner) next(expected uint64) (frame, *damage, error) {
+// next returns the next frame, or what is wrong at s.offset, or io.EOF at a clean end: that of the file, or where only
+// zeros follow. The frame's payload is valid until the following call. expected is the sequence that the frame should
+// have.
+func (s *scanner) next(expected uint64) (_ frame, damaged *damage, _ error) {
 	b, err := s.in.Peek(frameFixed)
 	if err == io.EOF && len(b) == 0 {
 		return frame{}, nil, io.EOF
@@ -130,37 +163,72 @@ func (s *scanner) next(expected uint64) (frame, *damage, error) {
 		_, err = s.in.Discard(f.size())
 		return f, nil, err
 	}
-	d, err := s.examine(expected)
-	return frame{}, d, err
+	// A writer may have been at work between two reads of this place. Damage stays.
+	for range 2 {
+		rest, err := s.rest()
+		if err != nil {
+			return frame{}, nil, err
+		}
+		if _, err := decodeFrame(rest); err == nil {
+			s.seek(s.offset)
+			return s.next(expected)
+		}
+		d := s.examine(rest, expected)
+		switch {
+		case d == nil:
+			return frame{}, nil, io.EOF
+		case d.torn:
+			return frame{}, d, nil
+		}
+		damaged = d
+	}
+	return frame{}, damaged, nil
 }
 
-// examine says what is wrong at s.offset, where the frame of expected should be. Three things tell a write that a crash
-// left unfinished from damage to confirmed records: nothing readable of a later write stands behind it; and it ends
-// before its own length, or shows the zeros that file systems give for what was never written. A record holds no zero
-// byte.
-func (s *scanner) examine(expected uint64) (*damage, error) {
+// rest reads the segment anew from s.offset on.
+func (s *scanner) rest() ([]byte, error) {
 	rest := make([]byte, s.size-s.offset)
 	n, err := s.file.ReadAt(rest, s.offset)
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("reading %s at %d: %w", s.name, s.offset, err)
 	}
-	rest = rest[:n] // a recovering writer may have cut it meanwhile
-	d := &damage{offset: s.offset, cause: causeUnreadable, resume: -1}
-	_, err = decodeFrame(rest)
-	if errors.Is(err, errChecksum) {
+	return rest[:n], nil // a recovering writer may have cut it meanwhile
+}
+
+// examine says what is wrong with the rest from s.offset on, where the frame of expected should be; nothing is, when it
+// is zeros.
+//
+// Three things tell a write that a crash left unfinished from damage to confirmed records. Nothing readable of a later
+// write stands behind it. It ends before its own length, or shows the zeros that stand where nothing was written: those
+// that the writer keeps ahead, or that file systems give. And the zeros are its own, within its length, not those behind
+// it; where its length is one of the zeros, they are all up to the next readable frame. A record holds no zero byte.
+func (s *scanner) examine(rest []byte, expected uint64) *damage {
+	used := bytes.TrimRight(rest, "\x00")
+	if len(used) == 0 && !s.packed {
+		return nil
+	}
+	d := &damage{offset: s.offset, size: int64(len(used)), cause: causeUnreadable, resume: -1}
+	_, err := decodeFrame(rest)
+	switch {
+	case s.packed && s.file.(*packed).bad:
+		d.cause = causePacked
+	case errors.Is(err, errChecksum):
 		d.cause = causeFrame
 	}
-	unread, later := rest, false
+	own, later := rest, false
 	for at, f := findFrame(rest, 1); at >= 0; at, f = findFrame(rest, at+f.size()) {
 		if d.resume < 0 {
-			unread, d.resume = rest[:at], s.offset+int64(at)
+			own, d.resume = rest[:at], s.offset+int64(at)
 		}
 		later = later || f.firstOfWrite() > expected
 	}
+	if size, err := frameSize(rest); err == nil && size < len(own) {
+		own = own[:size]
+	}
 	cut := d.resume < 0 && errors.Is(err, errShort)
-	unwritten := bytes.Contains(unread, make([]byte, 16)) || bytes.HasSuffix(unread, []byte{0})
-	d.torn = !later && (cut || unwritten)
-	return d, nil
+	unwritten := bytes.Contains(own, make([]byte, 16)) || bytes.HasSuffix(own, []byte{0})
+	d.torn = !later && (cut || unwritten) && !s.packed
+	return d
 }
 
 // findFrame returns the first readable frame of b that starts at from or behind, or -1.
@@ -182,14 +250,16 @@ func (s *scanner) resume(d *damage) bool {
 	return true
 }
 
-// check says what is wrong with a readable frame at its place, or "".
-func (s *scanner) check(f frame, expected uint64, previous ledger.Chain) string {
+// check says what is wrong with a readable frame behind at, or "". It sets the frame's leaf.
+func (s *scanner) check(f *frame, at place) string {
+	s.ahead = append(append(s.ahead[:0], 0), f.payload...)
+	f.leaf = ledger.LeafBehind(s.ahead)
 	switch found := f.sequence(); {
-	case found != expected:
-		return causeOrder(expected, found)
-	case previous.Next(f.payload) != f.chain:
+	case found != at.sequence+1:
+		return causeOrder(at.sequence+1, found)
+	case at.chain.After(f.leaf) != f.chain:
 		return causeChain
-	case !bytes.Contains(f.payload, nodeAndSequence(s.header.node, expected)):
+	case !bytes.Contains(f.payload, nodeAndSequence(s.header.node, found)):
 		return causeNode
 	}
 	return ""
@@ -197,9 +267,6 @@ func (s *scanner) check(f frame, expected uint64, previous ledger.Chain) string 
 
 // nodeAndSequence is how a record names its node and place.
 func nodeAndSequence(node string, sequence uint64) []byte {
-	quoted, err := encodeJSON(node)
-	if err != nil {
-		panic("audit: encoding a name: " + err.Error()) // a string always encodes
-	}
-	return strconv.AppendUint(append(append([]byte(`"node":`), quoted...), sequenceMember...), sequence, 10)
+	b := append(appendString([]byte(`"node":`), node), sequenceMember...)
+	return strconv.AppendUint(b, sequence, 10)
 }

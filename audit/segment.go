@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"strconv"
 	"strings"
+	"time"
 
 	"licgate/audit/ledger"
 )
@@ -15,7 +16,8 @@ import (
 // The journal's bytes, version 1. Integers are big-endian; checksums are CRC-32C (RFC 3720, B.4). They are frozen:
 // another layout gets another version, and readers keep all old ones.
 //
-// A segment is named by the sequence of its first record and holds a header, then frames.
+// A segment is named by the sequence of its first record and holds a header, then frames, then perhaps zeros: room that
+// the writer keeps ahead until it seals the segment.
 //
 //	header: magic "LGJOURNL" | version u16 | node length u16 | first sequence u64 | chain value before it [32]
 //	        | node | checksum of all this u32
@@ -85,7 +87,11 @@ type frame struct {
 	index   uint32
 	chain   ledger.Chain
 	payload []byte
+	leaf    ledger.Hash // once checked
 }
+
+// after returns the place behind f, which stands at at.
+func (f *frame) after(at place) place { return place{sequence: at.sequence + 1, chain: f.chain} }
 
 func (f frame) size() int { return frameFixed + len(f.payload) }
 
@@ -139,9 +145,12 @@ func decodeFrame(b []byte) (frame, error) {
 	return frame{index: binary.BigEndian.Uint32(b[8:]), chain: ledger.Chain(b[12:frameFixed]), payload: b[frameFixed:]}, nil
 }
 
-// sequenceMember stands before a record's sequence. Inside of JSON strings quotes are escaped, so the first occurrence
+// What stands before a record's sequence and time. Inside of JSON strings quotes are escaped, so the first occurrence
 // is the member.
-const sequenceMember = `,"sequence":`
+const (
+	sequenceMember = `,"sequence":`
+	timeMember     = `,"time":"`
+)
 
 // sequence returns what the payload says, or 0.
 func (f frame) sequence() uint64 {
@@ -155,6 +164,17 @@ func (f frame) sequence() uint64 {
 		return 0
 	}
 	return n
+}
+
+// time returns when the payload says it was, or the zero time.
+func (f frame) time() time.Time {
+	_, rest, _ := bytes.Cut(f.payload, []byte(timeMember))
+	text, _, _ := bytes.Cut(rest, []byte{'"'})
+	t, err := time.Parse(time.RFC3339Nano, string(text))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
 }
 
 // firstOfWrite returns the sequence of the first record that was written together with f, or 0.

@@ -32,6 +32,7 @@ func TestFormatIsFrozen(t *testing.T) {
 	for _, id := range []string{"a", "b"} {
 		appendTest(t, j, id)
 	}
+	closeTest(t, j)
 	b, err := os.ReadFile(filepath.Join(dir, "000000000001.seg"))
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +40,6 @@ func TestFormatIsFrozen(t *testing.T) {
 	if got := hex.EncodeToString(b); got != golden {
 		t.Errorf("got %s", got)
 	}
-	closeTest(t, j)
 	h, err := os.ReadFile(filepath.Join(dir, headName))
 	if want := `{"version":1,"sequence":2,"chain":"8f48b1a6a4c2fef720a969e5f0eb0657ce8310cd4708bd01f634a12d989d1239"}` + "\n"; err != nil || string(h) != want {
 		t.Errorf("head %s, %v", h, err)
@@ -164,7 +164,7 @@ func FuzzOpen(f *testing.F) {
 		if err := os.WriteFile(filepath.Join(dir, segmentName(1)), b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := writeHead(newFaulty(), dir, 0, ledger.Chain{}); err != nil {
+		if err := writeHead(newFaulty(), dir, place{}); err != nil {
 			t.Fatal(err)
 		}
 		report := verifyTest(t, dir)

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-
-	"licgate/audit/ledger"
 )
 
 // Report is what Verify found.
@@ -48,7 +46,7 @@ func verify(ctx context.Context, system fileSystem, dir string) (Report, error) 
 	if err != nil {
 		return Report{}, fmt.Errorf("audit: verifying: %w", err)
 	}
-	v := verifier{system: system, dir: dir, noted: noted, heads: append(kept, noted), expected: 1}
+	v := verifier{system: system, dir: dir, noted: noted, heads: append(kept, noted)}
 	for i, name := range names {
 		if err := v.segment(ctx, name, i == len(names)-1); err != nil {
 			return Report{}, fmt.Errorf("audit: verifying: %w", err)
@@ -65,19 +63,18 @@ func verify(ctx context.Context, system fileSystem, dir string) (Report, error) 
 
 // verifier walks the journal from its first record.
 type verifier struct {
-	system   fileSystem
-	dir      string
-	noted    *head
-	heads    []*head // noted and those set aside
-	expected uint64
-	chain    ledger.Chain
-	file     string // read last
-	size     int64
-	report   Report
+	system fileSystem
+	dir    string
+	noted  *head
+	heads  []*head // noted and those set aside
+	at     place   // behind what was read
+	file   string  // read last
+	size   int64
+	report Report
 }
 
 func (v *verifier) fault(file string, offset int64, cause string) {
-	v.report.Fault = &Fault{File: file, Offset: offset, Sequence: v.expected, Cause: cause}
+	v.report.Fault = &Fault{File: file, Offset: offset, Sequence: v.at.sequence + 1, Cause: cause}
 }
 
 func (v *verifier) segment(ctx context.Context, name string, last bool) error {
@@ -98,7 +95,7 @@ func (v *verifier) scan(ctx context.Context, s *scanner, last bool) error {
 			return err
 		}
 		offset := s.offset
-		f, damage, err := s.next(v.expected)
+		f, damage, err := s.next(v.at.sequence + 1)
 		switch {
 		case err == io.EOF:
 			v.file, v.size = s.name, s.offset
@@ -106,7 +103,7 @@ func (v *verifier) scan(ctx context.Context, s *scanner, last bool) error {
 		case err != nil:
 			return err
 		case damage != nil && damage.torn && last:
-			v.file, v.size, v.report.Torn = s.name, s.offset, s.size-s.offset
+			v.file, v.size, v.report.Torn = s.name, s.offset, damage.size
 			return nil
 		case damage != nil && damage.torn:
 			v.fault(s.name, offset, causeCut)
@@ -115,40 +112,40 @@ func (v *verifier) scan(ctx context.Context, s *scanner, last bool) error {
 			v.fault(s.name, offset, damage.cause)
 			return nil
 		}
-		if cause := s.check(f, v.expected, v.chain); cause != "" {
+		if cause := s.check(&f, v.at); cause != "" {
 			v.fault(s.name, offset, cause)
 			return nil
 		}
-		if slices.ContainsFunc(v.heads, func(h *head) bool { return h.contradicts(v.expected, f.chain) }) {
+		if slices.ContainsFunc(v.heads, func(h *head) bool { return h.contradicts(f.after(v.at)) }) {
 			v.fault(s.name, offset, causeHeadChain)
 			return nil
 		}
-		v.chain, v.report.Last = f.chain, f.chain.String()
-		v.expected++
+		v.at = f.after(v.at)
+		v.report.Last = f.chain.String()
 		v.report.Records++
 	}
 }
 
 // header checks that the segment follows what was read before it.
 func (v *verifier) header(s *scanner) {
-	first := segmentFirst(s.name)
+	first, expected := s.first(), v.at.sequence+1
 	switch {
-	case first > v.expected && v.file == "":
-		v.fault(segmentName(v.expected), 0, causeMissing(v.expected, first-1))
-	case first > v.expected:
-		v.fault(v.file, v.size, causeMissing(v.expected, first-1))
-	case first < v.expected:
-		v.fault(s.name, 0, causeOrder(v.expected, first))
+	case first > expected && v.file == "":
+		v.fault(segmentName(expected), 0, causeMissing(expected, first-1))
+	case first > expected:
+		v.fault(v.file, v.size, causeMissing(expected, first-1))
+	case first < expected:
+		v.fault(s.name, 0, causeOrder(expected, first))
 	case s.broken != "":
 		v.fault(s.name, 0, s.broken)
-	case s.header.previous != v.chain:
+	case s.header.previous != v.at.chain:
 		v.fault(s.name, 0, causePrevious)
 	}
 }
 
 // headFault compares the end of the journal with the head.
 func (v *verifier) headFault(segments int) *Fault {
-	end := journalEnd{name: v.file, size: v.size, sequence: v.expected - 1, chain: v.chain}
+	end := journalEnd{name: v.file, size: v.size, place: v.at}
 	if segments == 0 && (v.noted == nil || v.noted.Sequence == 0) {
 		return &Fault{File: segmentName(1), Sequence: 1, Cause: causeNoSegments}
 	}

@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-
-	"licgate/audit/ledger"
+	"time"
 )
 
 // writer puts groups of records on disk, one at a time. What each failure and crash leaves:
@@ -19,6 +18,8 @@ import (
 //     a refused record may be in the journal, a confirmed one is. Its sequence is not given to another.
 //   - A crash between sealing and the new segment leaves the sealed one as the last; opening goes on from it.
 //   - A crash within the making of a file leaves the file as it was (see place).
+//   - A crash at any time leaves zeros behind the last frame (see zeros.go): they are no record, and are cut off when the
+//     segment is sealed.
 //
 // The sequences of a refused group are given again only after the cut was synced.
 type writer struct {
@@ -26,45 +27,45 @@ type writer struct {
 	dir    string
 	node   string
 	limit  int64
+	now    func() time.Time
 
-	segment  writable // nil: a new one must be made
-	name     string
-	size     int64 // confirmed
-	dirty    bool  // the file may hold more than size
-	sequence uint64
-	chain    ledger.Chain
-	buffer   []byte
+	segment writable // nil: a new one must be made
+	name    string
+	day     string // of the segment's first record
+	first   uint64 // sequence of its first record
+	size    int64  // confirmed
+	zeroed  int64  // up to here the file is written, with zeros behind size
+	dirty   bool   // the file may hold more than size
+	place   place
+	spare   chan writable // the next segment in the making; nil: there is none
+	sealed  chan struct{} // gets a token when a segment was sealed
 }
 
-// commit makes records durable as one group. On error none of them is confirmed.
-func (w *writer) commit(records []encoded) error {
+// commit makes a group durable. On error none of its records is confirmed.
+func (w *writer) commit(g *group) error {
 	if err := w.ready(); err != nil {
 		return err
 	}
-	if len(records) == 0 {
+	if len(g.leaves) == 0 {
 		return nil
 	}
-	sequence, chain := w.sequence, w.chain
-	w.buffer = w.buffer[:0]
-	var payload []byte
-	for i, r := range records {
-		sequence++
-		payload = r.append(payload[:0], sequence)
-		chain = chain.Next(payload)
-		w.buffer = frame{index: uint32(i), chain: chain, payload: payload}.append(w.buffer)
+	if w.place.sequence < w.first {
+		w.day = dayOf(w.now())
 	}
-	if err := w.write(w.buffer); err != nil {
+	if err := w.put(g.frames); err != nil {
 		w.dirty = true
 		err = errors.Join(err, w.segment.Close())
 		w.segment = nil
 		return err
 	}
-	w.size += int64(len(w.buffer))
-	w.sequence, w.chain = sequence, chain
+	w.size += int64(len(g.frames))
+	w.zeroed = max(w.zeroed, w.size)
+	w.place = g.last
 	return nil
 }
 
-func (w *writer) write(b []byte) error {
+func (w *writer) put(b []byte) error {
+	w.zeroAhead(int64(len(b)))
 	if _, err := w.segment.WriteAt(b, w.size); err != nil {
 		return fmt.Errorf("writing %s: %w", w.name, err)
 	}
@@ -74,31 +75,47 @@ func (w *writer) write(b []byte) error {
 	return nil
 }
 
+// dayOf names the day of a segment.
+func dayOf(t time.Time) string { return t.Local().Format(time.DateOnly) }
+
+// full reports whether the segment has to end: by its size, or because another day has come.
+func (w *writer) full() bool {
+	return w.size >= w.limit || w.place.sequence >= w.first && dayOf(w.now()) != w.day
+}
+
 // ready sees to it that there is a segment to write to.
 func (w *writer) ready() error {
-	if w.segment != nil && w.size < w.limit {
+	if w.segment != nil && !w.full() {
 		return nil
 	}
 	if err := w.seal(); err != nil {
 		return err
 	}
-	h := header{node: w.node, first: w.sequence + 1, previous: w.chain}
+	h := header{node: w.node, first: w.place.sequence + 1, previous: w.place.chain}
 	content := h.append(nil)
-	segment, err := place(w.system, w.dir, segmentName(h.first), content)
+	segment, zeroed, err := w.begin(segmentName(h.first), content)
 	if err != nil {
 		return err
 	}
-	w.segment, w.name, w.size = segment, segmentName(h.first), int64(len(content))
+	w.segment, w.name, w.first = segment, segmentName(h.first), h.first
+	w.size, w.zeroed = int64(len(content)), zeroed
+	select {
+	case w.sealed <- struct{}{}:
+	default:
+	}
 	return nil
 }
 
 // seal ends the current segment, if there is one, and notes the head.
 func (w *writer) seal() error {
 	if w.segment != nil {
-		segment := w.segment
-		w.segment = nil
-		if err := segment.Close(); err != nil {
-			return fmt.Errorf("closing %s: %w", w.name, err)
+		err := w.trim()
+		if err = errors.Join(err, w.segment.Close()); err != nil {
+			err = fmt.Errorf("sealing %s: %w", w.name, err)
+		}
+		w.segment, w.dirty = nil, err != nil
+		if err != nil {
+			return err
 		}
 	}
 	if w.dirty {
@@ -107,7 +124,7 @@ func (w *writer) seal() error {
 		}
 		w.dirty = false
 	}
-	return writeHead(w.system, w.dir, w.sequence, w.chain)
+	return writeHead(w.system, w.dir, w.place)
 }
 
 // repair cuts the segment back to what was confirmed and reads it again.
@@ -124,7 +141,7 @@ func (w *writer) repair() error {
 
 // reread demands that the disk holds all that was confirmed.
 func (w *writer) reread(s *scanner) error {
-	chain, expected := s.header.previous, s.header.first
+	at := place{sequence: s.header.first - 1, chain: s.header.previous}
 	lost := func(cause string) error {
 		return fmt.Errorf("the disk lost confirmed records: %s at %d: %s", s.name, s.offset, cause)
 	}
@@ -132,21 +149,21 @@ func (w *writer) reread(s *scanner) error {
 		return lost(s.broken)
 	}
 	for {
-		f, damage, err := s.next(expected)
+		f, damage, err := s.next(at.sequence + 1)
 		switch {
-		case err == io.EOF && expected == w.sequence+1 && chain == w.chain && s.offset == w.size:
+		case err == io.EOF && at == w.place && s.offset == w.size:
 			return nil
 		case err == io.EOF:
-			return lost(causeMissing(expected, w.sequence))
+			return lost(causeMissing(at.sequence+1, w.place.sequence))
 		case err != nil:
 			return err
 		case damage != nil:
 			return lost(damage.cause)
 		}
-		if cause := s.check(f, expected, chain); cause != "" {
+		if cause := s.check(&f, at); cause != "" {
 			return lost(cause)
 		}
-		chain, expected = f.chain, expected+1
+		at = f.after(at)
 	}
 }
 

@@ -3,26 +3,18 @@ package ledger
 import (
 	"encoding/hex"
 	"fmt"
-
-	"licgate/gm"
 )
 
 // Chain is the value that ties a record to all before it: SM3(0x01 ‖ previous ‖ SM3(0x00 ‖ frame)), where frame is the
 // record as it is stored. The first previous is 32 zero bytes. The prefixes keep leaves and nodes apart, as in
-// RFC 6962, section 2.1. Frozen: stored journals depend on it.
-type Chain [32]byte
+// RFC 6962, section 2.1; the inner hash is the record's leaf in the tree. Frozen: stored journals depend on it.
+type Chain [HashSize]byte
 
 // Next returns the chain value after frame.
-func (c Chain) Next(frame []byte) Chain {
-	leaf := make([]byte, 1+len(frame))
-	copy(leaf[1:], frame)
-	digest := gm.SM3(leaf)
-	var node [1 + 2*len(c)]byte
-	node[0] = 1
-	copy(node[1:], c[:])
-	copy(node[1+len(c):], digest[:])
-	return gm.SM3(node[:])
-}
+func (c Chain) Next(frame []byte) Chain { return c.After(Leaf(frame)) }
+
+// After returns the chain value after the record of a leaf.
+func (c Chain) After(leaf Hash) Chain { return Chain(node((*Hash)(&c), &leaf)) }
 
 // String returns the value in hex.
 func (c Chain) String() string { return hex.EncodeToString(c[:]) }

@@ -1,0 +1,182 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// keeper does what the journal needs done beside writing: it packs sealed segments, begins a new segment when the day
+// has changed, tries again after a failure when nobody asks, and records jumps of the clock and lost records.
+type keeper struct {
+	j      *Journal
+	system fileSystem
+	dir    string
+	plain  bool
+	tick   time.Duration
+
+	ctx  context.Context
+	stop context.CancelFunc
+	done sync.WaitGroup
+
+	mu    sync.Mutex
+	fault error // of the last attempt to pack, or nil
+
+	wall   time.Time
+	uptime time.Duration
+}
+
+// Intervals of the keeper.
+const (
+	keeperTick = time.Second
+	daily      = 60 // ticks between looks at the day and at what is to be packed
+	// jump is by how much the wall clock may move against the monotonic one in a tick.
+	jump = time.Second
+	// packShare is the part of the time that packing takes while records come in: it gives way.
+	packShare = 10
+)
+
+func (j *Journal) startKeeper(system fileSystem, dir string, o Options) {
+	k := &keeper{j: j, system: system, dir: dir, plain: o.KeepPlain, tick: keeperTick, wall: j.now(), uptime: j.mono()}
+	k.ctx, k.stop = context.WithCancel(context.Background())
+	j.keeper = k
+	k.done.Go(k.run)
+	if !k.plain {
+		k.done.Go(k.pack)
+	}
+	if j.notary != nil {
+		j.notary.j = j
+		k.done.Go(func() { j.notary.run(k.ctx) })
+	}
+}
+
+func (k *keeper) close() {
+	k.stop()
+	k.done.Wait()
+}
+
+func (k *keeper) run() {
+	ticker := time.NewTicker(k.tick)
+	defer ticker.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-k.ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		k.checkClock()
+		k.recordLost()
+		if k.j.stuck() || n%daily == 0 {
+			_ = k.j.Probe(k.ctx) // Healthy tells what came of it
+		}
+	}
+}
+
+// stuck reports whether the journal failed last: it recovers when asked.
+func (j *Journal) stuck() bool { return j.Healthy() != nil }
+
+// checkClock records a jump of the wall clock against the monotonic one.
+func (k *keeper) checkClock() {
+	wall, uptime := k.j.now(), k.j.mono()
+	by := wall.Round(0).Sub(k.wall.Round(0)) - (uptime - k.uptime)
+	before := k.wall
+	if time.Duration(math.Abs(float64(by))) < jump {
+		k.wall, k.uptime = wall, uptime
+		return
+	}
+	detail := fmt.Sprintf("wall clock moved by %+.3f s, from %s", by.Seconds(), before.Add(uptime-k.uptime).Format(time.RFC3339Nano))
+	if k.record(EventTimeJump, detail) == nil {
+		k.wall, k.uptime = wall, uptime
+	}
+}
+
+// recordLost records how many records were dropped.
+func (k *keeper) recordLost() {
+	k.j.mu.Lock()
+	lost := k.j.lost
+	k.j.mu.Unlock()
+	if lost == 0 || k.record(EventLost, fmt.Sprintf("%d records of best_effort were dropped", lost)) != nil {
+		return
+	}
+	k.j.mu.Lock()
+	k.j.lost -= lost
+	k.j.mu.Unlock()
+}
+
+// record appends one of the journal's own events.
+func (k *keeper) record(event, detail string) error {
+	return k.j.Append(k.ctx, &Record{Time: k.j.now(), Event: event, Outcome: "SUCCESS", Detail: detail})
+}
+
+// pack packs what is sealed, whenever that may have changed.
+func (k *keeper) pack() {
+	ticker := time.NewTicker(daily * k.tick)
+	defer ticker.Stop()
+	for {
+		err := k.packAll()
+		k.mu.Lock()
+		k.fault = err
+		k.mu.Unlock()
+		select {
+		case <-k.ctx.Done():
+			return
+		case <-ticker.C:
+		case <-k.j.sealed:
+		}
+	}
+}
+
+// packAll packs all segments but the last, which is being written.
+func (k *keeper) packAll() error {
+	names, err := segments(k.system, k.dir)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range names[:max(0, len(names)-1)] {
+		if plain, err := isPlain(k.system, k.dir, name); err != nil || !plain {
+			errs = append(errs, err)
+			continue
+		}
+		errs = append(errs, pack(k.system, k.dir, name, k.rest()))
+		if k.ctx.Err() != nil {
+			return k.ctx.Err()
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// isPlain reports whether the segment's plain file is there.
+func isPlain(system fileSystem, dir, name string) (bool, error) {
+	f, err := system.openRead(filepath.Join(dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, f.Close()
+}
+
+// rest returns what packing calls between blocks: it waits when records came in meanwhile.
+func (k *keeper) rest() func() error {
+	began, records := time.Now(), k.j.Stats().Records
+	return func() error {
+		wait := time.Duration(0)
+		if now := k.j.Stats().Records; now != records {
+			records, wait = now, (packShare-1)*time.Since(began)
+		}
+		select {
+		case <-k.ctx.Done():
+			return k.ctx.Err()
+		case <-time.After(wait):
+			began = time.Now()
+			return nil
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// forge numbers, hashes and frames what callers hand in, and offers it to the writer. As long as the writer is busy with
+// the group before, what comes in joins the group at hand; so hashing costs no time between two writes.
+func (j *Journal) forge(at place) {
+	defer close(j.groups)
+	g := <-j.spent
+	g.restart(at)
+	for {
+		if len(g.batches) == 0 {
+			if j.gather(g) {
+				return
+			}
+			if len(g.batches) == 0 {
+				<-j.wake
+				continue
+			}
+		}
+		wake := j.wake
+		if len(g.frames) >= groupBytes {
+			wake = nil // full: the rest is for the next
+		}
+		select {
+		case j.groups <- g:
+			at = <-j.bases
+			g = <-j.spent
+			g.restart(at)
+		case <-wake:
+			j.gather(g)
+		}
+	}
+}
+
+// gather moves what was handed in to g. It reports whether the journal is closing and nothing is left.
+func (j *Journal) gather(g *group) (ended bool) {
+	j.mu.Lock()
+	b := j.gathering
+	if b.empty() {
+		ended = j.closing
+		j.mu.Unlock()
+		return ended
+	}
+	j.gathering = newBatch()
+	j.mu.Unlock()
+	g.add(b)
+	return false
+}
+
+// write puts groups on disk, one after another. What callers that do not wait handed in to a group that failed is
+// written once another succeeds.
+func (j *Journal) write(w *writer) {
+	defer close(j.done)
+	carried := new(group)
+	for g := range j.groups {
+		if g.base != w.place { // it was put behind a group that was refused, or something came between
+			g.reframe(w.place)
+		}
+		j.bases <- g.last
+		err := j.commit(w, g, carried)
+		j.spent <- g
+		if err == nil && len(carried.batches) > 0 {
+			_ = j.flush(w, carried)
+		}
+	}
+	if len(carried.batches) > 0 {
+		j.closed = j.flush(w, carried)
+	}
+	j.closed = errors.Join(j.closed, w.seal(), w.dropSpare())
+}
+
+// flush writes what was carried.
+func (j *Journal) flush(w *writer, carried *group) error {
+	g := &group{batches: carried.batches}
+	carried.batches = nil
+	g.reframe(w.place)
+	return j.commit(w, g, carried)
+}
+
+// commit writes g and tells everybody; what is to be tried again goes to carried.
+func (j *Journal) commit(w *writer, g, carried *group) error {
+	began := j.mono()
+	err := w.commit(g)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	j.settle(g, carried, w.place, err, j.mono()-began)
+	g.release()
+	return err
+}
+
+// settle tells everybody what became of a group.
+func (j *Journal) settle(g, carried *group, confirmed place, err error, took time.Duration) {
+	j.mu.Lock()
+	j.health = err
+	j.confirmed = confirmed
+	j.stats.count(g, err, took)
+	if err == nil {
+		j.pay(g.batches)
+		if j.advanced != nil && len(g.leaves) > 0 {
+			close(j.advanced)
+			j.advanced = nil
+		}
+	} else {
+		j.carry(g.batches, carried)
+	}
+	j.mu.Unlock()
+	for _, b := range g.batches {
+		b.err = err
+		if err == nil {
+			at := b.first - g.base.sequence - 1
+			b.leaves = g.leaves[at:][:len(b.records)]
+		}
+		close(b.done)
+	}
+	if err == nil && j.notary != nil {
+		j.notary.offer(g.base.sequence+1, g.leaves)
+	}
+}

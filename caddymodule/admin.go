@@ -141,7 +141,7 @@ func (c *adminCall) ifMatch() (int64, error) {
 		return 0, nil
 	}
 	n, err := strconv.ParseInt(strings.Trim(text, `"`), 10, 64)
-	if err != nil || n < 0 {
+	if err != nil || n < 1 {
 		return 0, adminError(http.StatusBadRequest, "If-Match 应为策略版本号，例如 If-Match: \"12\"")
 	}
 	return n, nil

@@ -57,7 +57,7 @@ var adminRoutes = sync.OnceValue(func() []*adminRoute {
 		on(post, "locks/remove", powerSecurity, "解除锁定，并清除账户或地址的登录失败", (*adminCall).removeLock),
 		on(get, "sessions", powerSecurity, "列出会话", (*adminCall).listSessions),
 		on(post, "sessions/end", powerSecurity, "结束会话", (*adminCall).endSessions),
-		on(post, "credential", powerAny, "签发开发用实名凭据", (*adminCall).credential),
+		on(post, "credential", powerSecurity, "签发开发用实名凭据", (*adminCall).credential),
 
 		// audit
 		on(get, "audit/records", powerAudit, "本节点的审计记录，每行一条 JSON", (*adminCall).records).answers(audit.Record{}),

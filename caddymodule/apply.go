@@ -71,13 +71,16 @@ type plannedChange struct {
 // lock of writers if it is to be written.
 func (a *App) plan(ctx context.Context, from declare, c change) (*plannedChange, error) {
 	g := a.gateway
-	current, _, err := g.store.LoadPlatform(ctx)
+	current, number, err := g.store.LoadPlatform(ctx)
 	if err != nil {
 		return nil, err
 	}
 	head, err := g.store.Policies().Head(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if head.Number != number {
+		return nil, policy.ErrStale // another node's change came between the two reads: laid over the old platform it would be undone
 	}
 	if c.ifMatch > 0 && c.ifMatch != head.Number {
 		return nil, a.staleSince(ctx, c.ifMatch, head.Number)

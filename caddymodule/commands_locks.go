@@ -112,11 +112,14 @@ func unlockCommand(cmd *cobra.Command) {
 	})
 }
 
+// longestSpan is how many days a span may have: a hundred years.
+const longestSpan = 36500
+
 // parseSpan reads a length of time as administrators write it: 30m, 24h, 7d.
 func parseSpan(text string) (time.Duration, error) {
 	var days float64
 	if number, ok := strings.CutSuffix(text, "d"); ok {
-		if _, err := fmt.Sscanf(number+"\n", "%f\n", &days); err != nil || days <= 0 {
+		if _, err := fmt.Sscanf(number+"\n", "%f\n", &days); err != nil || !(days > 0 && days <= longestSpan) {
 			return 0, fmt.Errorf("%q is not a number of days", text)
 		}
 		return time.Duration(days * 24 * float64(time.Hour)), nil

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
+
+	"licgate/protocol"
 )
 
 // Mask hides what the decision says. It lays down, per allowed item, which fields stay clear: those whose right application and account
@@ -111,10 +114,14 @@ func (m *Mask) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	}
 	mw := &maskWriter{inner: w, trip: t, mask: m, header: w.Header().Clone()}
 	defer mw.release()
-	if err := mw.collect(next, r); err != nil {
-		return err
+	err = mw.collect(next, r)
+	if err == nil {
+		err = mw.finish()
 	}
-	return mw.finish()
+	if f, ok := errors.AsType[*protocol.Failure](err); ok && f.Code == protocol.CodeWithheld {
+		t.record.Reason = f.Inner
+	}
+	return err
 }
 
 // recordAttempt keeps, before anything is written, that it is about to be: a crash or a full disk between the write and its

@@ -24,7 +24,8 @@ func printOf(name []byte) print {
 	return print{binary.LittleEndian.Uint64(room[:]), binary.LittleEndian.Uint64(room[8:]), n}
 }
 
-// shortName reads an ASCII name without escapes of up to 15 bytes, and its quote, from the head of b; a length of 0 is none such.
+// shortName reads an ASCII name without escapes of up to 15 bytes, and its quote, from the head of b. A length of 0 is none such, one of 16
+// that the name is longer.
 func shortName(b *[16]byte) (p print) {
 	p.head = binary.LittleEndian.Uint64(b[:])
 	if m := special(p.head); m != 0 {
@@ -36,7 +37,7 @@ func shortName(b *[16]byte) (p print) {
 		p.tail &= 1<<(8*n) - 1
 		p.length = 8 + n
 	}
-	if p.length > 15 || b[p.length] != '"' {
+	if p.length < len(b) && b[p.length] != '"' {
 		p.length = 0
 	}
 	return p

@@ -116,17 +116,11 @@ func (s Spec) Plan() *Plan {
 			at = (at + 1) & (size - 1)
 		}
 		p.quick[at] = quickKey{print, key, p.hide[key]}
-		p.gate[len(name)&63] |= 1 << letters(name)
+		if n := len(name); n > 0 {
+			p.gate[n&63] |= 1 << ((uint(name[0]&31) + uint(name[n-1]&31)*5) & 63)
+		}
 	}
 	return p
-}
-
-// letters is the same for ASCII names that differ in case alone, below 64.
-func letters(name []byte) uint {
-	if len(name) == 0 {
-		return 0
-	}
-	return (uint(name[0]&31) + uint(name[len(name)-1]&31)*5) & 63
 }
 
 func (p *Plan) add(key string, kind Kind) { p.hide[key] = p.rules.both(p.hide[key], kind) }
@@ -146,7 +140,7 @@ func (p *Plan) find(name []byte, print print, wide bool) *treatment {
 		return nil
 	}
 	if !wide {
-		if p.gate[len(name)&63]&(1<<letters(name)) == 0 {
+		if !p.mayHide(name) {
 			return nil
 		}
 		at, alike := print.slot(len(p.quick)), false
@@ -172,6 +166,11 @@ func (p *Plan) find(name []byte, print print, wide bool) *treatment {
 	}
 	var room [64]byte
 	return p.folded[string(appendFolded(room[:0], name))]
+}
+
+// mayHide reports whether a key can have an ASCII name, as far as can be seen at a glance.
+func (p *Plan) mayHide(name []byte) bool {
+	return len(name) == 0 || p.gate[len(name)&63]&(1<<((uint(name[0]&31)+uint(name[len(name)-1]&31)*5)&63)) != 0
 }
 
 // of is find for a key of a Go map.

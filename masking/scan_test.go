@@ -17,7 +17,7 @@ func TestScannerIsAsStrictAsJsontext(t *testing.T) {
 	t.Parallel()
 	parts := []string{
 		"", " ", "{", "}", "[", "]", ":", ",", `"`, `"a"`, `"a":`, `"\`, `\u12`, "0", "-", "-0", "01", "1.", "1.5", ".5", "1e", "1e+", "1E-2", "+1", "true", "tru", "True",
-		"null", "nul", "falsee", "false", "\u00e9", "\"\xc3\"", "\"\x1f\"", `"\ud83d\ude00"`, `"\ud83d"`, `"\ud83dx"`, `"\ude00"`, `"\ud83d\ud83d"`, `"\x"`, `"\u00g0"`,
+		"null", "nul", "falsee", "false", "\u00e9", "\"\xc3\"", "\"\x1f\"", `"\ud83d\ude00"`, `"\ud83d"`, `"\ud83dx"`, `"\ude00"`, `"\ud83d\ud83d"`, `"\ude00\ude00"`, `"\x"`, `"\u00g0"`,
 		"\"\xed\xa0\x80\"", "\"\xe0\x80\x80\"", "\"\xf4\x90\x80\x80\"", "\"\xf0\x9f\x98\x80\"", "\"\xef\xbf\xbf\"", "\"中文字\"", "\"中文\xe4\xb8\"", "\"\x7f\"", "\x00", "\xff", "/**/", "'a'", "NaN", "\v",
 	}
 	for _, a := range parts {
@@ -122,6 +122,9 @@ func TestDuplicateNames(t *testing.T) {
 		check(names(n, `"exactly_16_bytes"`, `"exactly_16_byteS"`), false)
 		check(names(n, `"same head, same tail, not the same in between"`, `"same head, same tail, NOT the same in between"`), false)
 		check(names(n, `"same head, same tail, not the same in between"`, `"same head, same tail, not the same in between"`), true)
+		// What a bad text in a string names is nobody's.
+		check(names(n, `"text":"{\"b\":1,\"b\":2}","z"`, `"b"`), false)
+		check(names(n, `"text":"{\"b\":1,\"b\":2}","b"`, `"b"`), true)
 		// The same names in objects beside, around and within.
 		one := names(n, `"a"`, `"b"`)
 		check("["+one+","+one+"]", false)

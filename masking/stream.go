@@ -1,6 +1,9 @@
 package masking
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // What comes next in a text.
 type state uint8
@@ -185,7 +188,7 @@ func (s *scanner) run(t *text, window []byte, last bool) (int, fault) {
 		if c != '"' {
 			return i, notJSON
 		}
-		print.length = 0
+		print.length, end = 0, i+1
 		if t.resume != 0 {
 			end, holds, f = t.scanOn(window, i)
 		} else {
@@ -193,14 +196,25 @@ func (s *scanner) run(t *text, window []byte, last bool) (int, fault) {
 				print = shortName((*[16]byte)(window[i+1 : i+17]))
 				end, holds, f = i+1+print.length, 0, sound
 			}
-			if print.length == 0 {
-				end, holds, f = scanString(window, i+1)
+			if print.length == 0 || print.length == 16 {
+				print.length = 0
+				end, holds, f = scanString(window, end)
 			}
 		}
 		if f != sound {
 			goto pause
 		}
-		if hide, f = s.name(t, window[i+1:end], print, holds); f != sound {
+		if own := &s.frames[t.depth]; print.length > 0 && t.covered == 0 && s.plan.paths == nil && len(s.names.hashes)-own.names < few {
+			// As most are: short, and in an object of few names.
+			h := print.hash(nil)
+			if own.marks.add(h) && slices.Contains(s.names.hashes[own.names:], h) {
+				return i, duplicateName
+			}
+			s.names.hashes = append(s.names.hashes, h)
+			if hide = nil; s.plan.mayHide(window[i+1 : end]) {
+				hide = s.plan.find(window[i+1:end], print, false)
+			}
+		} else if hide, f = s.name(t, window[i+1:end], print, holds); f != sound {
 			return i, f
 		}
 		i, at = end+1, atColon

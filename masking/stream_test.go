@@ -112,6 +112,25 @@ func TestStreamNeverEndsABadText(t *testing.T) {
 	}
 }
 
+// TestStreamWaitsForTheEnd: the end of a text does not leave before it is known that nothing comes behind it.
+func TestStreamWaitsForTheEnd(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{`["` + strings.Repeat("a", 40<<10) + `"]`, `{"a":"` + strings.Repeat("公开", 10<<10) + `"}`, `"` + strings.Repeat("a", 40<<10) + `"`} {
+		var out bytes.Buffer
+		s := testPlan().Stream(&out, 0)
+		if _, err := io.WriteString(s, text); err != nil {
+			t.Fatal(err)
+		}
+		if jsontext.Value(out.Bytes()).IsValid() {
+			t.Errorf("%.10s… left before its end was known", text)
+		}
+		if _, err := io.WriteString(s, "x"); !errors.Is(err, ErrWithheld) || jsontext.Value(out.Bytes()).IsValid() {
+			t.Errorf("%.10s… is whole: %v", text, err)
+		}
+		s.Release()
+	}
+}
+
 func TestStreamErrorsOfTheWriter(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("connection reset")

@@ -243,7 +243,7 @@ func (c *adminCall) changePassword(q adminPassword) (*applied, error) {
 		change{by: administrator{name: q.Administrator}, why: "更换本人口令", own: true, password: q.NewPassword})
 }
 
-// endAdministrators ends the sessions of administrators who are gone, disabled, or have another password or role.
+// outdatedAdministrators selects the sessions of administrators who are gone, disabled, or have another password or role.
 func outdatedAdministrators(before, after *registry.Platform) []session.Match {
 	s := registry.NewSnapshot(after)
 	var out []session.Match

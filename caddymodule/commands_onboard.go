@@ -50,16 +50,9 @@ func onboardCommand(cmd *cobra.Command) {
 	cmd.AddCommand(list, show)
 
 	run(cmd, cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
-		path, _ := cmd.Flags().GetString("file")
-		if path == "" {
-			return usageError("请用 -f 指定申请表")
-		}
-		text, err := readFile(cmd, path)
+		text, err := checkedFile(cmd, "申请表", registry.ParseForm)
 		if err != nil {
 			return err
-		}
-		if _, err := registry.ParseForm(text); err != nil {
-			return fmt.Errorf("%s 有误：\n%w", path, err)
 		}
 		var done struct {
 			appliedAnswer
@@ -67,7 +60,7 @@ func onboardCommand(cmd *cobra.Command) {
 			Notes     []string  `json:"notes,omitempty"`
 			Rehearsal rehearsal `json:"rehearsal"`
 		}
-		if _, err := call(cmd, http.MethodPost, "onboarding", onboardRequest{File: string(text), DryRun: *dry}, &done); err != nil {
+		if _, err := call(cmd, http.MethodPost, "onboarding", onboardRequest{File: text, DryRun: *dry}, &done); err != nil {
 			return err
 		}
 		if asJSON(cmd) {

@@ -27,21 +27,29 @@ func applyCommand(cmd *cobra.Command) {
 	changeFlags(cmd)
 	_ = cmd.MarkFlagFilename("file", "yaml", "yml")
 	run(cmd, cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
-		path, _ := cmd.Flags().GetString("file")
-		if path == "" {
-			return usageError("请用 -f 指定平台文件")
-		}
-		text, err := readFile(cmd, path)
+		text, err := checkedFile(cmd, "平台文件", registry.Parse)
 		if err != nil {
 			return err
 		}
-		// A fault is told before anything is sent, with the file's own lines.
-		if _, err := registry.Parse(text); err != nil {
-			return fmt.Errorf("%s 有误：\n%w", path, err)
-		}
 		dry, _ := cmd.Flags().GetBool("dry-run")
-		return submit(cmd, "registry/apply", &applyRequest{File: string(text), changeRequest: changeRequest{DryRun: dry}})
+		return submit(cmd, "registry/apply", &applyRequest{File: text, changeRequest: changeRequest{DryRun: dry}})
 	})
+}
+
+// checkedFile reads the file that -f names. A fault is told before anything is sent, with the file's own lines.
+func checkedFile[T any](cmd *cobra.Command, what string, parse func([]byte) (T, error)) (string, error) {
+	path, _ := cmd.Flags().GetString("file")
+	if path == "" {
+		return "", usageError("请用 -f 指定" + what)
+	}
+	text, err := readFile(cmd, path)
+	if err != nil {
+		return "", err
+	}
+	if _, err := parse(text); err != nil {
+		return "", fmt.Errorf("%s 有误：\n%w", path, err)
+	}
+	return string(text), nil
 }
 
 func readFile(cmd *cobra.Command, path string) ([]byte, error) {

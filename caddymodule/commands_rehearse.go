@@ -23,19 +23,12 @@ func planCommand() *cobra.Command {
 	plan.Flags().Int64("if-match", 0, "仅当现行策略版本为此值时才预演")
 	_ = plan.MarkFlagFilename("file", "yaml", "yml")
 	run(plan, cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
-		path, _ := cmd.Flags().GetString("file")
-		if path == "" {
-			return usageError("请用 -f 指定平台文件")
-		}
-		text, err := readFile(cmd, path)
+		text, err := checkedFile(cmd, "平台文件", registry.Parse)
 		if err != nil {
 			return err
 		}
-		if _, err := registry.Parse(text); err != nil {
-			return fmt.Errorf("%s 有误：\n%w", path, err)
-		}
 		var done rehearsal
-		if _, err := call(cmd, http.MethodPost, "policy/plan", planRequest{File: string(text), Days: *days}, &done); err != nil {
+		if _, err := call(cmd, http.MethodPost, "policy/plan", planRequest{File: text, Days: *days}, &done); err != nil {
 			return err
 		}
 		if asJSON(cmd) {

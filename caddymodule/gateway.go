@@ -243,7 +243,7 @@ type directory struct{ g *gateway }
 func (d directory) Application(appKey string) (session.Application, bool) {
 	st := d.g.state.Load()
 	a, ok := st.callers[appKey]
-	if found, known := st.registry.Application(appKey); known && st.lockedApplication(a, found.Department) {
+	if found, known := st.registry.Application(appKey); known && st.lockedApplication(appKey, found.Department) {
 		a.Disabled = true
 	}
 	return a, ok

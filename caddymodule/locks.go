@@ -13,6 +13,7 @@ import (
 	"licgate/protocol"
 	"licgate/registry"
 	"licgate/session"
+	"licgate/store"
 )
 
 // reasonLocked is the reason of what a lock refuses: it is none of the policy's.
@@ -25,8 +26,8 @@ func (s *state) locked(kind, key string) bool {
 }
 
 // lockedApplication, lockedAccount: also by their department.
-func (s *state) lockedApplication(a session.Application, department string) bool {
-	return s.locked(registry.LockApplication, a.AppKey) || s.locked(registry.LockDepartment, department)
+func (s *state) lockedApplication(appKey, department string) bool {
+	return s.locked(registry.LockApplication, appKey) || s.locked(registry.LockDepartment, department)
 }
 
 func (s *state) lockedAccount(name, department string) bool {
@@ -181,17 +182,26 @@ func (g *gateway) refreshLocks(ctx context.Context) error {
 
 // loadLocks swaps in a state with the locks that the store holds. The caller holds the lock of writers.
 func (g *gateway) loadLocks(ctx context.Context) error {
-	_, revision, err := g.store.Revisions(ctx)
-	if err != nil {
-		return err
-	}
-	all, err := g.store.Locks().Locks(ctx)
-	if err != nil {
-		return err
-	}
 	next := *g.state.Load()
-	next.locks, next.locksRevision = registry.NewLocks(all), revision
+	if err := next.takeLocks(ctx, g.store); err != nil {
+		return err
+	}
 	g.state.Store(&next)
+	return nil
+}
+
+// takeLocks reads the locks that the store holds into a state that nobody sees yet. The revision comes first: a lock that comes between
+// the two reads is read again.
+func (s *state) takeLocks(ctx context.Context, from *store.Store) error {
+	_, revision, err := from.Revisions(ctx)
+	if err != nil {
+		return err
+	}
+	all, err := from.Locks().Locks(ctx)
+	if err != nil {
+		return err
+	}
+	s.locks, s.locksRevision = registry.NewLocks(all), revision
 	return nil
 }
 

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"time"
 
@@ -68,7 +69,7 @@ func (c *adminCall) applications(nothing) ([]applicationRow, error) {
 	for _, a := range st.registry.Platform().Applications {
 		row := applicationRow{
 			AppKey: a.AppKey, Name: a.Name, Department: a.Department, IPAllow: a.IPAllow, Disabled: a.Disabled,
-			Locked: st.locked(registry.LockApplication, a.AppKey) || st.locked(registry.LockDepartment, a.Department),
+			Locked: st.lockedApplication(a.AppKey, a.Department),
 		}
 		id := registry.SecretID(a.SecretHash)
 		row.Secrets = []secretRow{{ID: id, Since: a.SecretTime, LastUsed: last[[2]string{a.AppKey, id}]}}
@@ -123,7 +124,7 @@ func (c *adminCall) changeApplication(q actionRequest) (*applied, error) {
 		}
 		span, err := parseSpan(overlap)
 		if err != nil {
-			return nil, adminError(422, "重叠期 %q 无法识别，例如 7d、24h，至多 90d", overlap)
+			return nil, adminError(http.StatusUnprocessableEntity, "重叠期 %q 无法识别，例如 7d、24h，至多 90d", overlap)
 		}
 		until = time.Now().Add(span)
 	}

@@ -44,16 +44,7 @@ func (h *shared) loadState(ctx context.Context, s *store.Store) (*state, error) 
 	if err != nil {
 		return nil, err
 	}
-	// The revision first: a lock that comes between the two reads is read again.
-	if _, next.locksRevision, err = s.Revisions(ctx); err != nil {
-		return nil, err
-	}
-	all, err := s.Locks().Locks(ctx)
-	if err != nil {
-		return nil, err
-	}
-	next.locks = registry.NewLocks(all)
-	return next, nil
+	return next, next.takeLocks(ctx, s)
 }
 
 func (h *shared) newState(version int64, p *registry.Platform, lines []string) (*state, error) {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -46,6 +48,8 @@ type adminCall struct {
 	r    *http.Request
 	who  administrator
 	path map[string]string // the variable parts of the path
+	// about is what the record says of a question beside its path: who logs in.
+	about string
 }
 
 func (a *AdminAPI) serve(w http.ResponseWriter, r *http.Request) error {
@@ -77,16 +81,34 @@ func (a *App) administer(w http.ResponseWriter, r *http.Request) error {
 		_ = c.record(route, "FAILURE", "no_power")
 		return identified
 	}
-	body, err := readAdminBody(r)
+	body, err := readAdminBody(r, route.bodyLimit())
 	if err != nil {
 		return err
 	}
-	if !route.unrecorded {
-		if err := c.record(route, "ATTEMPT", ""); err != nil {
+	act, about, err := route.prepare(c, body)
+	if err != nil {
+		return err
+	}
+	c.about = about
+	if route.unrecorded {
+		answer, err := act()
+		if err != nil {
 			return err
 		}
+		return writeAdminAnswer(w, answer)
 	}
-	answer, err := route.serve(c, body)
+	if err := c.record(route, "ATTEMPT", ""); err != nil {
+		return err
+	}
+	answer, err := act()
+	outcome, reason := "SUCCESS", ""
+	if err != nil {
+		outcome, reason = "FAILURE", strconv.Itoa(adminStatus(err))
+	}
+	// That it was tried is on record. What was done is done, and is answered, whether or not its outcome can be added.
+	if failed := c.record(route, outcome, reason); failed != nil {
+		a.logger.Error("the outcome of an administrator's call could not be recorded", zap.String("route", route.name()), zap.Error(failed))
+	}
 	if err != nil {
 		return err
 	}
@@ -97,7 +119,10 @@ func (a *App) administer(w http.ResponseWriter, r *http.Request) error {
 func (c *adminCall) record(route *adminRoute, outcome, reason string) error {
 	detail := route.method + " " + route.path
 	for _, name := range route.variables() {
-		detail += " " + name + "=" + c.path[name]
+		detail += " " + name + "=" + shown(c.path[name])
+	}
+	if c.about != "" {
+		detail += " " + c.about
 	}
 	return c.app.gateway.journal.Append(c.r.Context(), &audit.Record{
 		Event: "admin", Time: time.Now(), Account: c.who.String(), Interface: route.name(), Address: c.r.RemoteAddr,
@@ -150,7 +175,38 @@ func (c *adminCall) ifMatch() (int64, error) {
 // change says who changes what is in force, and why.
 func (c *adminCall) change(q changeRequest) (change, error) {
 	match, err := c.ifMatch()
+	if err == nil {
+		err = checkRemark("why", q.Why)
+	}
 	return change{by: c.who, why: q.Why, dryRun: q.DryRun, force: q.Force, ifMatch: match}, err
+}
+
+// longestShown bounds what a record repeats of a caller's own words, characters.
+const longestShown = 100
+
+// shown is a caller's word as a record repeats it: one word, without what a terminal would obey, cut where nobody would read on.
+func shown(word string) string {
+	if runes := []rune(word); len(runes) > longestShown {
+		word = string(runes[:longestShown]) + "…"
+	}
+	if word == "" || strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) || r == '"' }) {
+		return strconv.QuoteToGraphic(word)
+	}
+	return word
+}
+
+// longestRemark bounds what administrators give as a reason, characters.
+const longestRemark = 500
+
+// checkRemark refuses a reason that would not be one line for those who read it later: it is shown in terminals and kept for ever.
+func checkRemark(member, text string) error {
+	if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) }) {
+		return adminError(http.StatusUnprocessableEntity, "%s 只能是一行可见文字，不得含换行等控制字符", member)
+	}
+	if utf8.RuneCountInString(text) > longestRemark {
+		return adminError(http.StatusUnprocessableEntity, "%s 过长，至多 %d 个字", member, longestRemark)
+	}
+	return nil
 }
 
 // changeRequest are the members of every call that makes a version.

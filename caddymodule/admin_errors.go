@@ -44,6 +44,13 @@ func adminFailure(err error) error {
 	return adminError(http.StatusInternalServerError, "操作失败：%v", err)
 }
 
+// adminStatus is the HTTP status that an error is answered with.
+func adminStatus(err error) int {
+	var api caddy.APIError
+	errors.As(adminFailure(err), &api)
+	return api.HTTPStatus
+}
+
 var adminFailures = []struct {
 	err    error
 	status int
@@ -58,6 +65,7 @@ var adminFailures = []struct {
 	{errPowers, http.StatusConflict, "三员须齐备：系统管理员（system）、安全管理员（security）、审计管理员（audit）各至少一名启用。确要如此请加 --force"},
 	{errChanged, http.StatusConflict, "现在执行这项变更的结果与提交时不同，未生效：请驳回后重新提交"},
 	{errSelf, http.StatusForbidden, "须由另一名安全管理员批准，提交人不能批准自己的变更"},
+	{errProposer, http.StatusConflict, "提交人现在不是启用的安全管理员，不能批准：请驳回后由现任安全管理员重新提交"},
 	{errNoSecond, http.StatusConflict, "这类变更须由第二名安全管理员批准，而现在只有一名启用的安全管理员"},
 	{errOutOfTime, http.StatusGone, "这项变更已过批准期限，请重新提交"},
 	{registry.ErrNoPending, http.StatusNotFound, "没有这个编号的待批变更"},

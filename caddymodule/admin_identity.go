@@ -38,15 +38,16 @@ type administrator struct {
 	claimed string
 }
 
-// String names who calls in records and versions.
+// String names who calls in records and versions. Who did not log in is nobody's name but what the operating system is said to call him:
+// no administrator's name has a colon.
 func (w administrator) String() string {
 	switch {
 	case w.name != "":
 		return w.name
 	case w.claimed != "":
-		return w.claimed
+		return "os:" + shown(w.claimed)
 	}
-	return "admin"
+	return "os:unknown"
 }
 
 // may says whether who calls holds a power.
@@ -89,7 +90,7 @@ func (a *App) identify(r *http.Request) (administrator, error) {
 	if !ok {
 		return who, nil
 	}
-	found, err := a.adminSessions().Resolve(r.Context(), token, netip.Addr{})
+	found, err := a.admins.Resolve(r.Context(), token, netip.Addr{})
 	if errors.Is(err, session.ErrNoSession) {
 		if who.whole {
 			return who, nil // a token from before the powers were taken back
@@ -154,15 +155,22 @@ type administratorVerifier struct{ vault }
 
 func (administratorVerifier) VerifySecret(_, hash, _ string) bool { return hash == adminApplication }
 
-// login opens an administrator's session.
-func (a *App) login(ctx context.Context, name, password string) (token string, s session.Session, err error) {
-	return a.adminSessions().Login(ctx, session.Credentials{AppKey: adminApplication, Account: adminAccount(name), Password: password})
+// openSession opens a session of an administrator. Failures count for the name, and at the remote endpoint for the address too: those
+// who come by the socket have none.
+func (c *adminCall) openSession(name, password string) (token string, s session.Session, err error) {
+	who := session.Credentials{AppKey: adminApplication, Account: adminAccount(name), Password: password}
+	if from, err := netip.ParseAddrPort(c.r.RemoteAddr); err == nil {
+		who.Address = from.Addr()
+	}
+	return c.app.admins.Login(c.r.Context(), who)
 }
 
 type adminLogin struct {
 	Administrator string `json:"administrator"`
 	Password      string `json:"password"`
 }
+
+func (q adminLogin) about() string { return "administrator=" + shown(q.Administrator) }
 
 // adminSession is what a login gives.
 type adminSession struct {
@@ -173,7 +181,7 @@ type adminSession struct {
 }
 
 func (c *adminCall) login(q adminLogin) (adminSession, error) {
-	token, s, err := c.app.login(c.r.Context(), q.Administrator, q.Password)
+	token, s, err := c.openSession(q.Administrator, q.Password)
 	if err != nil {
 		return adminSession{}, adminLoginFailure(err)
 	}
@@ -181,11 +189,24 @@ func (c *adminCall) login(q adminLogin) (adminSession, error) {
 	if !ok {
 		return adminSession{}, adminLoginFailure(session.ErrCredentials)
 	}
-	if set, err := registry.ParseTime(one.PasswordTime); err == nil && time.Since(set) > adminPasswordLife {
-		_ = c.app.adminSessions().Logout(c.r.Context(), token)
-		return adminSession{}, adminError(http.StatusForbidden, "口令已使用超过 90 天，请先更换：licgate admin password %s", one.Administrator)
+	if why := mustChange(one); why != "" {
+		if err := c.app.admins.Logout(context.WithoutCancel(c.r.Context()), token); err != nil {
+			return adminSession{}, err
+		}
+		return adminSession{}, adminError(http.StatusForbidden, "%s，请先更换：licgate admin password %s", why, one.Administrator)
 	}
 	return adminSession{token, one.Administrator, one.Role, s.Expires}, nil
+}
+
+// mustChange says why an administrator must change the password before anything else, "" when it is good.
+func mustChange(a *registry.Administrator) string {
+	if a.PasswordGiven {
+		return "口令是他人设置的初始口令"
+	}
+	if set, err := registry.ParseTime(a.PasswordTime); err != nil || time.Since(set) > adminPasswordLife {
+		return "口令已使用超过 90 天"
+	}
+	return ""
 }
 
 func adminLoginFailure(err error) error {
@@ -201,7 +222,7 @@ func adminLoginFailure(err error) error {
 
 func (c *adminCall) logout(nothing) (map[string]bool, error) {
 	token, _ := strings.CutPrefix(c.r.Header.Get("Authorization"), "Bearer ")
-	err := c.app.adminSessions().Logout(c.r.Context(), token)
+	err := c.app.admins.Logout(c.r.Context(), token)
 	if errors.Is(err, session.ErrNoSession) {
 		err = nil
 	}
@@ -225,6 +246,8 @@ type adminPassword struct {
 	NewPassword   string `json:"new_password"`
 }
 
+func (q adminPassword) about() string { return "administrator=" + shown(q.Administrator) }
+
 // changePassword lets an administrator change the own password; the old one proves who it is, so that an expired one can be
 // changed too. It needs no second person.
 func (c *adminCall) changePassword(q adminPassword) (*applied, error) {
@@ -234,11 +257,13 @@ func (c *adminCall) changePassword(q adminPassword) (*applied, error) {
 	if q.NewPassword == q.Password {
 		return nil, adminError(http.StatusUnprocessableEntity, "新口令不得与旧口令相同")
 	}
-	token, _, err := c.app.login(c.r.Context(), q.Administrator, q.Password)
+	token, _, err := c.openSession(q.Administrator, q.Password)
 	if err != nil {
 		return nil, adminLoginFailure(err)
 	}
-	defer func() { _ = c.app.adminSessions().Logout(context.WithoutCancel(c.r.Context()), token) }()
+	if err := c.app.admins.Logout(context.WithoutCancel(c.r.Context()), token); err != nil {
+		return nil, err // it proved who asks, and is good for nothing else
+	}
 	return c.app.changeAdministrator(c.r.Context(), q.Administrator, "set-password",
 		change{by: administrator{name: q.Administrator}, why: "更换本人口令", own: true, password: q.NewPassword})
 }

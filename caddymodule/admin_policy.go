@@ -270,6 +270,9 @@ func (c *adminCall) rehearse(q planRequest) (*rehearsal, error) {
 		return nil, err
 	}
 	match, err := c.ifMatch()
+	if err == nil {
+		err = checkDays(q.Days)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -338,6 +341,9 @@ type whoRow struct {
 
 // who lists who may, under which lines, since when and by whose approval, and how often it was used.
 func (c *adminCall) whoMay(q whoRequest) ([]whoRow, error) {
+	if err := checkDays(q.Days); err != nil {
+		return nil, err
+	}
 	st := c.app.gateway.state.Load()
 	item, ok := st.registry.Item(q.Item)
 	if !ok {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,8 +83,7 @@ type onboarded struct {
 	Rehearsal *rehearsal `json:"rehearsal"`
 }
 
-// onboard turns a form into a draft of grants, rehearses it, and keeps it for a second person to approve. The form is kept after the
-// change: a crash between the two leaves a change whose form is not there, which is rejected and handed in again.
+// onboard turns a form into a draft of grants, rehearses it, and keeps it with the form for a second person to approve.
 func (c *adminCall) onboard(q onboardRequest) (*onboarded, error) {
 	form, err := registry.ParseForm([]byte(q.File))
 	if err != nil {
@@ -100,16 +100,20 @@ func (c *adminCall) onboard(q onboardRequest) (*onboarded, error) {
 	draft := func(current *registry.Platform) (*registry.Platform, error) {
 		declared, notes, err := form.Draft(current)
 		out.Notes = notes
+		if !slices.ContainsFunc(current.Accounts, func(a registry.Account) bool { return a.Department == form.UnitCode }) {
+			out.Notes = append(out.Notes, "申请单位还没有账户，授权在登记账户之后才有人能用，所以下面的预演里没有人得到权利")
+		}
 		return declared, err
 	}
-	how := change{by: c.who, why: "接入申请 " + form.Number + " " + form.Unit, form: form.Number, propose: true, dryRun: q.DryRun}
+	how := change{by: c.who, why: "接入申请 " + form.Number + " " + form.Unit, propose: true, dryRun: q.DryRun}
+	if how.form, err = c.app.sealForm(form, []byte(q.File), c.who.String()); err != nil {
+		return nil, err
+	}
 	if out.Rehearsal, err = c.app.rehearse(c.r.Context(), draft, how, 0); err != nil {
 		return nil, err
 	}
-	if out.applied, err = c.app.apply(c.r.Context(), draft, how); err != nil || out.Pending == 0 {
-		return out, err
-	}
-	return out, c.app.keepForm(c.r.Context(), form, []byte(q.File), c.who.String(), out.Pending)
+	out.applied, err = c.app.apply(c.r.Context(), draft, how)
+	return out, err
 }
 
 type formQuery struct {

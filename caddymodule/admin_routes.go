@@ -37,7 +37,7 @@ var adminRoutes = sync.OnceValue(func() []*adminRoute {
 		on(post, "policy/plan", powerSecurity, "预演一份声明：得失与重放", (*adminCall).rehearse),
 		on(post, "policy/test", powerSecurity, "检查命名判定", (*adminCall).test),
 		on(post, "policy/rollback", powerSecurity, "恢复到某个版本的声明，作为新版本", (*adminCall).rollback),
-		on(get, "policy/verify", powerNone, "校验策略版本链", (*adminCall).verifyChain),
+		on(get, "policy/verify", powerAny, "校验策略版本链", (*adminCall).verifyChain),
 		on(get, "policy/versions", powerSecurity, "策略版本历史，新的在前", (*adminCall).history),
 		on(get, "policy/versions/{number}", powerSecurity, "一个策略版本", (*adminCall).version).answers(versionRow{}),
 		on(get, "policy/versions/{number}/diff", powerSecurity, "一个版本与另一个（默认现行）版本相比的得失", (*adminCall).diff),

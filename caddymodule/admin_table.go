@@ -12,8 +12,11 @@ import (
 	"strings"
 )
 
-// maxAdminBody bounds a platform file.
-const maxAdminBody = 64 << 20
+// maxAdminBody bounds a platform file; maxUnknownBody what somebody whom nobody knows may make us read: a login is short.
+const (
+	maxAdminBody   = 64 << 20
+	maxUnknownBody = 64 << 10
+)
 
 // adminRoute is one call of the admin API. The table of them is what is served, what OpenAPI describes, and what the powers are
 // laid down in.
@@ -24,18 +27,26 @@ type adminRoute struct {
 	unrecorded   bool   // says nothing about anybody: health, the description itself
 	// question and answer are zero values of the bodies, for the description. The question of a GET stands in the query.
 	question, answer any
-	serve            func(c *adminCall, body []byte) (any, error)
+	// prepare reads the question, and returns what is to be done and what the record shall say of it.
+	prepare func(c *adminCall, body []byte) (act func() (any, error), about string, err error)
 }
+
+// A recordable question says what the record shall hold of it. It is never a secret.
+type recordable interface{ about() string }
 
 // on makes a route: Q is what the call is asked with, A what it answers.
 func on[Q, A any](method, path string, p power, summary string, serve func(c *adminCall, q Q) (A, error)) *adminRoute {
 	route := &adminRoute{method: method, path: path, power: p, summary: summary, question: *new(Q), answer: *new(A)}
-	route.serve = func(c *adminCall, body []byte) (any, error) {
+	route.prepare = func(c *adminCall, body []byte) (func() (any, error), string, error) {
 		var q Q
 		if err := decodeQuestion(c.r, body, &q); err != nil {
-			return nil, err
+			return nil, "", err
 		}
-		return serve(c, q)
+		about := ""
+		if told, ok := any(q).(recordable); ok {
+			about = told.about()
+		}
+		return func() (any, error) { return serve(c, q) }, about, nil
 	}
 	return route
 }
@@ -111,13 +122,20 @@ func findAdminRoute(method, path string) (*adminRoute, map[string]string, error)
 	return nil, nil, adminError(http.StatusNotFound, "没有这个管理接口：%s %s%s", method, adminRoot, path)
 }
 
-func readAdminBody(r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxAdminBody+1))
+func (r *adminRoute) bodyLimit() int64 {
+	if r.power == powerNone {
+		return maxUnknownBody
+	}
+	return maxAdminBody
+}
+
+func readAdminBody(r *http.Request, limit int64) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	if err != nil {
 		return nil, adminError(http.StatusBadRequest, "请求体没有收全")
 	}
-	if len(body) > maxAdminBody {
-		return nil, adminError(http.StatusRequestEntityTooLarge, "请求体超过 64 MiB")
+	if int64(len(body)) > limit {
+		return nil, adminError(http.StatusRequestEntityTooLarge, "请求体超过 %d KiB", limit>>10)
 	}
 	return body, nil
 }

@@ -68,10 +68,13 @@ type App struct {
 	Credential Credential `json:"credential,omitzero"`
 
 	gateway    *gateway
+	sessions   *session.Manager // of systems
+	admins     *session.Manager // of administrators; one, so that its limit of guesses at a time holds for all of them
 	verifier   *session.CredentialVerifier
 	developer  *session.DevelopmentSigner
 	developed  *session.CredentialVerifier // what the developer signs
 	metrics    *metrics
+	reading    chan struct{} // held while the journal is read through
 	logger     *zap.Logger
 	ctx        caddy.Context
 	prev       *App // was running when this one started
@@ -115,6 +118,8 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.gateway, err = openGateway(ctx, a); err != nil {
 		return err
 	}
+	a.reading = make(chan struct{}, 1)
+	a.sessions, a.admins = a.gateway.sessionManager(a), a.adminSessions()
 	if a.Credential.JWKSFile != "" || a.Credential.JWKSURL != "" {
 		a.verifier, err = session.NewCredentialVerifier(session.CredentialConfig{
 			JWKSFile: a.Credential.JWKSFile, JWKSURL: a.Credential.JWKSURL,
@@ -297,14 +302,22 @@ func (a *App) exportRoot() error {
 
 const (
 	purgeEvery = 10 * time.Minute
-	pollEvery  = time.Second
+	// purgeTimeout bounds each purge; what it leaves is dropped the next time.
+	purgeTimeout = 2 * time.Minute
+	pollEvery    = time.Second
 )
 
-// housekeeping drops what has expired and picks up policy versions that other nodes accepted.
+// housekeeping picks up policy versions that other nodes accepted, and drops what has expired. The two do not wait for one another: a
+// purge that takes minutes must not let this node fall behind.
 func (a *App) housekeeping(ctx context.Context) {
 	defer close(a.background)
-	purge, poll := time.NewTicker(purgeEvery), time.NewTicker(pollEvery)
-	defer purge.Stop()
+	purging := make(chan struct{})
+	go func() {
+		defer close(purging)
+		a.purging(ctx)
+	}()
+	defer func() { <-purging }()
+	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
 	away := false
 	for {
@@ -322,18 +335,38 @@ func (a *App) housekeeping(ctx context.Context) {
 			} else {
 				a.logger.Info("the store says again which policy version is in force")
 			}
-		case now := <-purge.C:
-			if _, err := a.gateway.sessionManager(a).Purge(ctx); err != nil && ctx.Err() == nil {
-				a.logger.Warn("could not purge sessions", zap.Error(err))
-			}
-			if err := a.gateway.expirePending(ctx, now); err != nil && ctx.Err() == nil {
-				a.logger.Warn("could not expire pending changes", zap.Error(err))
-			}
-			if err := a.gateway.store.Locks().PurgeLocks(ctx, now); err != nil && ctx.Err() == nil {
-				a.logger.Warn("could not purge locks", zap.Error(err))
-			}
-			if _, err := a.gateway.store.Licences().PurgeCodes(ctx, now.Add(-time.Hour)); err != nil && ctx.Err() == nil {
-				a.logger.Warn("could not purge codes", zap.Error(err))
+		}
+	}
+}
+
+// purging drops what has expired, now and then.
+func (a *App) purging(ctx context.Context) {
+	every := time.NewTicker(purgeEvery)
+	defer every.Stop()
+	g := a.gateway
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-every.C:
+			for _, one := range []struct {
+				what  string
+				purge func(context.Context) error
+			}{
+				{"sessions", func(ctx context.Context) error { _, err := a.sessions.Purge(ctx); return err }},
+				{"pending changes", func(ctx context.Context) error { return g.expirePending(ctx, now) }},
+				{"locks", func(ctx context.Context) error { return g.store.Locks().PurgeLocks(ctx, now) }},
+				{"codes", func(ctx context.Context) error {
+					_, err := g.store.Licences().PurgeCodes(ctx, now.Add(-time.Hour))
+					return err
+				}},
+			} {
+				limited, cancel := context.WithTimeout(ctx, purgeTimeout)
+				err := one.purge(limited)
+				cancel()
+				if err != nil && ctx.Err() == nil {
+					a.logger.Warn("could not purge what has expired", zap.String("what", one.what), zap.Error(err))
+				}
 			}
 		}
 	}

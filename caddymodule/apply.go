@@ -39,10 +39,10 @@ type applied struct {
 type change struct {
 	by      administrator
 	why     string
-	dryRun  bool  // only say what would happen
-	ifMatch int64 // refuse when another version is in force; 0: whatever is
-	force   bool  // it may empty the policy or lock out the last security administrator
-	form    string
+	dryRun  bool           // only say what would happen
+	ifMatch int64          // refuse when another version is in force; 0: whatever is
+	force   bool           // it may empty the policy or lock out the last security administrator
+	form    *registry.Form // that it comes from
 
 	own      bool   // an administrator's own password: needs no second person
 	password string // for set-password
@@ -67,8 +67,8 @@ type plannedChange struct {
 	now               time.Time
 }
 
-// plan lays a declaration over what is in force and builds the state that it would make. Nothing is written. The caller holds the
-// lock of writers if it is to be written.
+// plan lays a declaration over what is in force and builds the state that it would make. Nothing is written, and no lock is held:
+// hashing many passwords takes minutes.
 func (a *App) plan(ctx context.Context, from declare, c change) (*plannedChange, error) {
 	g := a.gateway
 	current, number, err := g.store.LoadPlatform(ctx)
@@ -90,7 +90,7 @@ func (a *App) plan(ctx context.Context, from declare, c change) (*plannedChange,
 		return nil, err
 	}
 	p := &plannedChange{declared: declared, current: current, head: head, now: time.Now()}
-	if p.Planned, err = registry.Plan(current, declared, vault{g.keys}, c.by.String(), p.now); err != nil {
+	if p.Planned, err = registry.Plan(current, declared, patientVault{vault{g.keys}, ctx}, c.by.String(), p.now); err != nil {
 		return nil, err
 	}
 	for _, code := range registry.RemovedItems(p.Changes) {
@@ -111,17 +111,57 @@ func (a *App) plan(ctx context.Context, from declare, c change) (*plannedChange,
 	return p, nil
 }
 
+// patientVault hashes passwords until who asked for it has gone: a file may hold thousands.
+type patientVault struct {
+	vault
+	ctx context.Context
+}
+
+func (v patientVault) HashPassword(password string) (string, error) {
+	if err := v.ctx.Err(); err != nil {
+		return "", err
+	}
+	return v.vault.HashPassword(password)
+}
+
+// planned plans a change, and takes the lock of writers for it unless it is only asked what would happen; the caller unlocks. It is
+// planned again when another version was accepted meanwhile, at last with the lock held: a busy neighbour shall keep nobody out for ever.
+func (a *App) planned(ctx context.Context, from declare, c change) (p *plannedChange, unlock func(), err error) {
+	lock := &a.gateway.change
+	for range 2 {
+		p, err = a.plan(ctx, from, c)
+		if errors.Is(err, policy.ErrStale) {
+			continue
+		}
+		if err != nil || c.dryRun {
+			return p, func() {}, err
+		}
+		lock.Lock()
+		head, err := a.gateway.store.Policies().Head(ctx)
+		if err == nil && head.Number == p.head.Number {
+			return p, lock.Unlock, nil
+		}
+		lock.Unlock()
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	lock.Lock()
+	if p, err = a.plan(ctx, from, c); err != nil {
+		lock.Unlock()
+		return nil, nil, err
+	}
+	return p, lock.Unlock, nil
+}
+
 // apply lays a declaration over the registry, writes registry and policy version in one transaction, and swaps them in; or keeps
 // it for a second administrator to approve, where its class asks for one.
 func (a *App) apply(ctx context.Context, from declare, c change) (*applied, error) {
-	g := a.gateway
-	g.change.Lock()
-	defer g.change.Unlock()
-
-	p, err := a.plan(ctx, from, c)
+	p, unlock, err := a.planned(ctx, from, c)
 	if err != nil {
 		return nil, err
 	}
+	defer unlock()
 	result := &applied{Planned: p.Planned, Version: p.head.Number, DryRun: c.dryRun, Classes: registry.Classes(p.Changes, p.current, p.Next)}
 	if err := a.guard(p, c); err != nil {
 		return nil, err
@@ -129,8 +169,10 @@ func (a *App) apply(ctx context.Context, from declare, c change) (*applied, erro
 	if broken, err := a.unmet(p.state); err != nil || len(broken) > 0 {
 		return nil, errors.Join(err, brokenExpectations(broken))
 	}
-	if c.approves != nil && !slices.Equal(c.approves.Changes, p.Changes) {
-		return nil, errChanged
+	if c.approves != nil {
+		if err := a.unchanged(ctx, p, c.approves); err != nil {
+			return nil, err
+		}
 	}
 	if c.dryRun {
 		// Secrets that would be generated are not shown: a later run makes others.
@@ -180,15 +222,13 @@ func (a *App) enforce(ctx context.Context, p *plannedChange, c change, result *a
 	if err := g.save(ctx, p, c, version); err != nil {
 		return err
 	}
-	now := g.state.Load()
-	p.state.locks, p.state.locksRevision = now.locks, now.locksRevision
-	g.state.Store(p.state)
+	g.accept(p.state)
 	result.Version = version.Number
 	a.logger.Info("registry and policy changed", zap.Int64("policy_version", version.Number),
 		zap.String("by", version.By), zap.Int("changes", len(p.Changes)), zap.String("hash", version.Hash), zap.Bool("forced", c.force))
 	// What was opened under other credentials, or by somebody disabled since, ends with them.
 	for _, m := range append(outdated(p.current, p.Next), outdatedAdministrators(p.current, p.Next)...) {
-		if _, err := g.sessionManager(a).End(ctx, m); err != nil {
+		if _, err := a.sessions.End(ctx, m); err != nil {
 			a.warn(result, "变更已生效，但有会话未能结束，请用 licgate session end 重试", err)
 		}
 	}

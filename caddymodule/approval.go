@@ -2,6 +2,8 @@ package caddymodule
 
 import (
 	"context"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,6 +11,8 @@ import (
 	"strconv"
 	"time"
 
+	"licgate/gm"
+	"licgate/policy"
 	"licgate/registry"
 )
 
@@ -16,6 +20,7 @@ import (
 var (
 	errChanged   = errors.New("what the change would do now is not what was proposed")
 	errSelf      = errors.New("a change is not approved by who proposed it")
+	errProposer  = errors.New("who proposed the change is no security administrator any more")
 	errNoSecond  = errors.New("no second security administrator could approve the change")
 	errOutOfTime = errors.New("the change has expired")
 )
@@ -44,11 +49,53 @@ func (a *App) keepPending(ctx context.Context, p *plannedChange, classes []strin
 	if err != nil {
 		return 0, fmt.Errorf("sealing a declaration: %w", err)
 	}
-	id, err := a.gateway.store.Pendings().AddPending(ctx, registry.Pending{
+	kept := registry.Pending{
 		By: c.by.String(), Why: c.why, Created: p.now, Expires: p.now.Add(time.Duration(a.ApprovalExpiry)), Base: p.head.Number,
-		Classes: classes, Changes: p.Changes, Force: c.force, Form: c.form, State: registry.PendingOpen, Declaration: sealed,
-	})
-	return id, err
+		Classes: classes, Changes: p.Changes, Force: c.force, State: registry.PendingOpen, Declaration: sealed,
+	}
+	if kept.Shifts, err = a.shiftsDigest(ctx, p); err != nil {
+		return 0, err
+	}
+	if c.form != nil {
+		kept.Form = c.form.Number
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
+	defer cancel()
+	return a.gateway.store.Pendings().AddPending(ctx, kept, c.form)
+}
+
+// shiftsDigest is of the rights that a change would give and take.
+func (a *App) shiftsDigest(ctx context.Context, p *plannedChange) (string, error) {
+	before, err := a.before(p)
+	if err != nil {
+		return "", err
+	}
+	found, partial, err := shifts(ctx, before.side(), p.state.side())
+	if err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(struct {
+		Shifts  []policy.Shift
+		Partial bool
+	}{found, partial})
+	if err != nil {
+		return "", fmt.Errorf("encoding the shifts: %w", err)
+	}
+	sum := gm.SM3(text)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// unchanged refuses an approval when the change does not amount any more to what was proposed: the same members may differ, or the same
+// difference may give and take other rights over what was accepted since.
+func (a *App) unchanged(ctx context.Context, p *plannedChange, proposed *registry.Pending) error {
+	if !slices.Equal(proposed.Changes, p.Changes) {
+		return errChanged
+	}
+	now, err := a.shiftsDigest(ctx, p)
+	if err == nil && now != proposed.Shifts {
+		err = errChanged
+	}
+	return err
 }
 
 type pendingQuery struct {
@@ -81,12 +128,42 @@ func (c *adminCall) pendingID() (int64, error) {
 	return id, nil
 }
 
-func (c *adminCall) pending(nothing) (registry.Pending, error) {
+// pendingDetail is a pending change and, while it is open, what it would do if it were approved now.
+type pendingDetail struct {
+	registry.Pending
+	Rehearsal *rehearsal `json:"rehearsal,omitempty"`
+	// Fault says why it could not be approved now.
+	Fault string `json:"fault,omitempty"`
+}
+
+func (c *adminCall) pending(nothing) (*pendingDetail, error) {
 	id, err := c.pendingID()
 	if err != nil {
-		return registry.Pending{}, err
+		return nil, err
 	}
-	return c.app.gateway.store.Pendings().GetPending(c.r.Context(), id)
+	p, err := c.app.gateway.store.Pendings().GetPending(c.r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	out := &pendingDetail{Pending: p}
+	if p.State != registry.PendingOpen {
+		return out, nil
+	}
+	declared, err := registry.OpenDeclaration(p.Declaration)
+	if err != nil {
+		return nil, fmt.Errorf("opening pending change %d: %w", id, err)
+	}
+	out.Rehearsal, err = c.app.rehearse(c.r.Context(), func(*registry.Platform) (*registry.Platform, error) { return declared, nil }, change{by: c.who}, 0)
+	switch {
+	case err != nil && adminStatus(err) < http.StatusInternalServerError:
+		out.Fault = adminFailure(err).Error()
+		return out, nil
+	case err != nil:
+		return nil, err
+	case !slices.Equal(out.Rehearsal.Changes, p.Changes):
+		out.Fault = adminFailure(errChanged).Error()
+	}
+	return out, nil
 }
 
 // decisionRequest is the note of an approver, or why a change is rejected.
@@ -111,6 +188,11 @@ func (c *adminCall) approve(q decisionRequest) (*applied, error) {
 		return nil, errOutOfTime
 	case !c.who.whole && p.By == c.who.String():
 		return nil, errSelf
+	case !c.who.whole && !c.app.securityAdministrator(p.By):
+		return nil, errProposer
+	}
+	if err := checkRemark("note", q.Note); err != nil {
+		return nil, err
 	}
 	declared, err := registry.OpenDeclaration(p.Declaration)
 	if err != nil {
@@ -121,13 +203,22 @@ func (c *adminCall) approve(q decisionRequest) (*applied, error) {
 		why = fmt.Sprintf("%s（批准：%s）", p.Why, q.Note)
 	}
 	return c.app.apply(c.r.Context(), func(*registry.Platform) (*registry.Platform, error) { return declared, nil },
-		change{by: c.who, why: why, force: p.Force, form: p.Form, approves: &p, note: q.Note})
+		change{by: c.who, why: why, force: p.Force, approves: &p, note: q.Note})
+}
+
+// securityAdministrator reports whether somebody of this name could propose a change now.
+func (a *App) securityAdministrator(name string) bool {
+	one, ok := a.gateway.state.Load().registry.Administrator(name)
+	return ok && !one.Disabled && one.Role == registry.RoleSecurity
 }
 
 // reject ends a pending change; who proposed it may withdraw it so.
 func (c *adminCall) reject(q decisionRequest) (registry.Pending, error) {
 	id, err := c.pendingID()
 	if err != nil {
+		return registry.Pending{}, err
+	}
+	if err := checkRemark("note", q.Note); err != nil {
 		return registry.Pending{}, err
 	}
 	store := c.app.gateway.store.Pendings()

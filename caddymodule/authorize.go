@@ -64,7 +64,7 @@ func (a *Authorize) Provision(ctx caddy.Context) (err error) {
 	if a.app, err = appOf(ctx); err != nil {
 		return err
 	}
-	a.manager = a.app.gateway.sessionManager(a.app)
+	a.manager = a.app.sessions
 	return nil
 }
 
@@ -94,12 +94,8 @@ func (a *Authorize) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 	if err != nil {
 		return err
 	}
-	if err := t.checkAddress(r); err != nil {
+	if err := a.admit(r, t); err != nil {
 		return err
-	}
-	if a.app.gateway.unconfirmed() > time.Duration(a.app.Hold) {
-		t.record.Reason = "policy_stale"
-		return &protocol.Failure{Code: protocol.CodeUnavailable, Inner: "policy_stale"}
 	}
 	if len(a.Routes) > 0 {
 		if err := a.judgeForeign(r, t); err != nil {
@@ -129,16 +125,31 @@ func (a *Authorize) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 	return next.ServeHTTP(w, r)
 }
 
+// admit refuses what no right can allow: a caller at a locked address, and everybody while nobody knows which version is in force.
+func (a *Authorize) admit(r *http.Request, t *trip) error {
+	if err := t.checkAddress(r); err != nil {
+		return err
+	}
+	if a.app.gateway.unconfirmed() > time.Duration(a.app.Hold) {
+		t.record.Reason = "policy_stale"
+		return &protocol.Failure{Code: protocol.CodeUnavailable, Inner: "policy_stale"}
+	}
+	return nil
+}
+
 // slowBody is from when on a body has taken so long that who sent it is looked up again.
 const slowBody = time.Second
 
 // refresh judges a request whose body was long in coming by what is in force now: rights may have been withdrawn and accounts
 // disabled while it came.
 func (a *Authorize) refresh(r *http.Request, t *trip) error {
-	if t.session == nil || time.Since(t.arrived) < slowBody {
+	if time.Since(t.arrived) < slowBody {
 		return nil
 	}
 	t.state = a.app.gateway.state.Load()
+	if err := a.admit(r, t); err != nil || t.session == nil {
+		return err
+	}
 	address, _ := netip.ParseAddr(clientIP(r))
 	_, err := a.manager.Resolve(r.Context(), t.sessionToken, address)
 	return err

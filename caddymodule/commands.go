@@ -147,6 +147,9 @@ func send(cmd *cobra.Command, method, path string, body any) (*http.Response, er
 		if resp == nil && !strings.Contains(text, "HTTP") {
 			return nil, fmt.Errorf("%w %s：网关在运行吗？（licgate run --config Caddyfile）\n%w", errUnreachable, address, err)
 		}
+		if strings.Contains(text, "HTTP 401") {
+			return nil, needsLogin{adminText(text)}
+		}
 		return nil, errors.New(adminText(text))
 	}
 	return resp, nil
@@ -170,6 +173,11 @@ func call(cmd *cobra.Command, method, path string, body, out any) ([]byte, error
 	}
 	return answer, nil
 }
+
+// needsLogin is the gateway's answer to a call that an administrator must log in for, and did not.
+type needsLogin struct{ text string }
+
+func (e needsLogin) Error() string { return e.text }
 
 // errUnreachable says that nobody answered at the admin endpoint.
 var errUnreachable = errors.New("连不上网关管理端点")

@@ -85,12 +85,16 @@ func unknownLockKind(word string) error {
 }
 
 func unlockCommand(cmd *cobra.Command) {
-	cmd.Use = "unlock {app|account|department|item|address} KEY"
+	cmd.Use = "unlock {app|account|department|item|address|administrator} KEY"
+	cmd.Long = "解除锁定。account、address 同时清除登录失败计数；administrator 只清除管理员的登录失败计数（停用的管理员用 licgate admin enable）。"
 	gatewayFlags(cmd)
 	run(cmd, cobra.ExactArgs(2), func(cmd *cobra.Command, args []string) error {
 		kind, ok := lockKinds[args[0]]
-		if !ok {
+		if !ok && args[0] != lockAdministrator {
 			return unknownLockKind(args[0])
+		}
+		if !ok {
+			kind = lockAdministrator
 		}
 		var done unlockAnswer
 		if _, err := call(cmd, http.MethodPost, "locks/remove", unlockRequest{kind, args[1]}, &done); err != nil {
@@ -99,10 +103,15 @@ func unlockCommand(cmd *cobra.Command) {
 		if asJSON(cmd) {
 			return printJSON(cmd, done)
 		}
+		for _, text := range done.Warnings {
+			fmt.Fprintln(cmd.ErrOrStderr(), "注意："+text)
+		}
 		w := cmd.OutOrStdout()
-		if done.Lock {
+		switch {
+		case kind == lockAdministrator:
+		case done.Lock:
 			fmt.Fprintf(w, "已解除对%s %s 的锁定\n", lockNames[kind], args[1])
-		} else {
+		default:
 			fmt.Fprintf(w, "%s %s 没有被锁定\n", lockNames[kind], args[1])
 		}
 		if done.Failures {

@@ -130,10 +130,18 @@ func deliver(cmd *cobra.Command, path string, body any, dryRun bool) error {
 	return nil
 }
 
-func printApplied(w io.Writer, done appliedAnswer) {
-	for _, c := range done.Changes {
+// printChanges lists changes; below an added or removed object stands what it holds.
+func printChanges(w io.Writer, changes []registry.Change) {
+	for _, c := range changes {
 		fmt.Fprintln(w, c)
+		if c.Detail != "" {
+			fmt.Fprintln(w, "      "+c.Detail)
+		}
 	}
+}
+
+func printApplied(w io.Writer, done appliedAnswer) {
+	printChanges(w, done.Changes)
 	switch {
 	case done.Pending > 0:
 		fmt.Fprintf(w, "共 %d 项变更（%s），须由另一名安全管理员批准后生效：licgate policy approve %d\n", len(done.Changes), classText(done.Classes), done.Pending)

@@ -42,9 +42,7 @@ func planCommand() *cobra.Command {
 }
 
 func printRehearsal(w io.Writer, r rehearsal) {
-	for _, c := range r.Changes {
-		fmt.Fprintln(w, c)
-	}
+	printChanges(w, r.Changes)
 	fmt.Fprintf(w, "共 %d 项变更，现行版本 %d", len(r.Changes), r.Base)
 	if len(r.Classes) > 0 {
 		fmt.Fprintf(w, "，类别：%s", classText(r.Classes))
@@ -73,7 +71,7 @@ func printRehearsal(w io.Writer, r rehearsal) {
 // printShifts lists what is gained and lost, each with a counter-example.
 func printShifts(w io.Writer, shifts []policy.Shift, partial bool) {
 	if len(shifts) == 0 {
-		fmt.Fprintln(w, "权利没有增减")
+		fmt.Fprintln(w, "现有账户的权利没有增减")
 	}
 	for _, s := range shifts {
 		sign := "失去"
@@ -161,7 +159,7 @@ func pendingCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var p registry.Pending
+		var p pendingDetail
 		if _, err := call(cmd, http.MethodGet, "policy/pending/"+id, nil, &p); err != nil {
 			return err
 		}
@@ -170,8 +168,17 @@ func pendingCommand() *cobra.Command {
 		}
 		w := cmd.OutOrStdout()
 		fmt.Fprintf(w, "变更 %d（%s）  提交人 %s  期限 %s  %s\n", p.ID, pendingNames[p.State], p.By, p.Expires.Local().Format("2006-01-02 15:04"), p.Why)
-		for _, c := range p.Changes {
-			fmt.Fprintln(w, "    "+c.String())
+		if p.Force {
+			fmt.Fprintln(w, "强制：批准后可能清空策略，或使安全管理员全部失效")
+		}
+		switch {
+		case p.Fault != "":
+			printChanges(w, p.Changes)
+			fmt.Fprintln(w, "现在不能批准："+p.Fault)
+		case p.Rehearsal != nil:
+			printRehearsal(w, *p.Rehearsal)
+		default:
+			printChanges(w, p.Changes)
 		}
 		if p.DecidedBy != "" {
 			fmt.Fprintf(w, "由 %s 决定：%s\n", p.DecidedBy, p.Note)

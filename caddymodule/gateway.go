@@ -77,12 +77,10 @@ type gateway struct {
 // shared is what all configurations on one store see.
 type shared struct {
 	state atomic.Pointer[state]
-	// change is held while a new version is planned, written and swapped in by this node.
+	// change is held while this node writes a new version, so that its administrators queue instead of overtaking one another.
 	change sync.Mutex
-	// confirmed is when the store last said which version is in force; nanoseconds since started, so that a clock that is set
-	// neither shortens nor stretches the time that decisions go on without it.
-	confirmed atomic.Int64
-	started   time.Time
+	// confirmed is when the store last said which version is in force.
+	confirmed atomic.Pointer[time.Time]
 
 	// shadow is the part of decisions that the reference engine is asked too; mismatches counts where it disagreed.
 	shadow     float64
@@ -146,7 +144,8 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 	}
 	g.licences = &licence.Service{Store: g.store.Licences(), Keys: g.keys, Now: time.Now, Random: rand.Reader, Unprintable: render.Unprintable}
 	if g.shared, err = take(g, fmt.Sprintf("state:%s %g", a.Store, a.Shadow), func() (*shared, func() error, error) {
-		s := &shared{shadow: a.Shadow, logger: a.logger, started: time.Now()}
+		s := &shared{shadow: a.Shadow, logger: a.logger}
+		s.confirm(time.Now())
 		first, err := s.loadState(ctx, g.store)
 		s.state.Store(first)
 		return s, nil, err
@@ -184,32 +183,45 @@ func (g *gateway) release() error {
 	return errors.Join(errs...)
 }
 
-// catchUp swaps in a newer version, or other locks, that another node accepted.
+// catchUp swaps in the version, or the locks, that the store holds, where this node has others. It waits for no change of rights.
 func (g *gateway) catchUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, catchUpTimeout)
 	defer cancel()
+	asked := time.Now()
 	version, locks, err := g.store.Revisions(ctx)
 	if err != nil {
 		return err
 	}
-	if now := g.state.Load(); version == now.version && locks == now.locksRevision {
-		g.confirm()
-		return nil
-	}
-	g.change.Lock()
-	defer g.change.Unlock()
-	if version == g.state.Load().version {
-		err = g.loadLocks(ctx)
-	} else {
-		var next *state
-		if next, err = g.loadState(ctx, g.store); err == nil {
-			g.state.Store(next)
+	switch now := g.state.Load(); {
+	case version != now.version:
+		next, err := g.loadState(ctx, g.store)
+		if err != nil {
+			return err
+		}
+		if !g.state.CompareAndSwap(now, next) {
+			return nil // this node's own change came between: what was read may be older, and is asked for again in a second
+		}
+	case locks != now.locksRevision:
+		if err := g.refreshLocks(ctx); err != nil {
+			return err
 		}
 	}
-	if err == nil {
-		g.confirm()
+	g.confirm(asked)
+	return nil
+}
+
+// accept puts a version in force that this node wrote, with the locks that hold now. Another node's later one stays.
+func (h *shared) accept(next *state) {
+	for {
+		now := h.state.Load()
+		if now.version > next.version {
+			return
+		}
+		next.locks, next.locksRevision = now.locks, now.locksRevision
+		if h.state.CompareAndSwap(now, next) {
+			return
+		}
 	}
-	return err
 }
 
 const (
@@ -219,12 +231,14 @@ const (
 	catchUpTimeout = 10 * time.Second
 )
 
-// confirm notes that the state is known to be the one in force.
-func (h *shared) confirm() { h.confirmed.Store(int64(time.Since(h.started))) }
+// confirm notes that the state was known to be the one in force at a time.
+func (h *shared) confirm(at time.Time) { h.confirmed.Store(&at) }
 
-// unconfirmed is for how long nobody could say whether the state is still the one in force.
+// unconfirmed is for how long nobody could say whether the state is still the one in force: by the clock on the wall or the one that
+// only runs forward, whichever says more. A clock that is set back does not stretch it, and a machine that slept does not forget it.
 func (h *shared) unconfirmed() time.Duration {
-	return time.Since(h.started) - time.Duration(h.confirmed.Load())
+	at := *h.confirmed.Load()
+	return max(time.Since(at), time.Now().Round(0).Sub(at.Round(0)))
 }
 
 // sessionManager is the session rules over the current registry.

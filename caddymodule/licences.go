@@ -43,7 +43,7 @@ func (l *Licences) Provision(ctx caddy.Context) (err error) {
 	if l.app, err = appOf(ctx); err != nil {
 		return err
 	}
-	l.service, l.manager, l.answers = l.app.gateway.licences, l.app.gateway.sessionManager(l.app), l.handlers()
+	l.service, l.manager, l.answers = l.app.gateway.licences, l.app.sessions, l.handlers()
 	return nil
 }
 

@@ -36,10 +36,7 @@ func (s *state) lockedAccount(name, department string) bool {
 
 // checkAddress refuses a caller whose address is locked.
 func (t *trip) checkAddress(r *http.Request) error {
-	address, err := netip.ParseAddr(clientIP(r))
-	if err != nil {
-		return nil
-	}
+	address, _ := netip.ParseAddr(clientIP(r)) // what can't be read is under every lock of addresses
 	if _, held := t.state.locks.FindAddress(address, time.Now()); !held {
 		return nil
 	}
@@ -69,6 +66,9 @@ func (c *adminCall) putLock(q lockRequest) (*lockAnswer, error) {
 	if q.Reason == "" {
 		return nil, adminError(http.StatusBadRequest, "请写明锁定的原因（reason）")
 	}
+	if err := checkRemark("reason", q.Reason); err != nil {
+		return nil, err
+	}
 	key, err := registry.CheckLock(q.Kind, q.Key, g.state.Load().registry)
 	if err != nil {
 		return nil, adminError(http.StatusUnprocessableEntity, "%v", err)
@@ -92,7 +92,7 @@ func (c *adminCall) putLock(q lockRequest) (*lockAnswer, error) {
 		answer.Warnings = append(answer.Warnings, "锁定已保存，但本节点未能立即装入，将在一秒内重试")
 	}
 	for _, m := range lockedSessions(l) {
-		n, err := g.sessionManager(c.app).End(context.WithoutCancel(c.r.Context()), m)
+		n, err := c.app.sessions.End(context.WithoutCancel(c.r.Context()), m)
 		answer.Ended += n
 		if err != nil {
 			answer.Warnings = append(answer.Warnings, "锁定已生效，但会话未能删除；它们在锁定期间不能使用")
@@ -121,8 +121,13 @@ type unlockRequest struct {
 // unlockAnswer says what there was to take away.
 type unlockAnswer struct {
 	Lock     bool `json:"lock"`     // a lock was there
-	Failures bool `json:"failures"` // failed logins were forgotten (account, address)
+	Failures bool `json:"failures"` // failed logins were forgotten (account, address, administrator)
+	// Warnings say what else there may be to take away.
+	Warnings []string `json:"warnings,omitempty"`
 }
+
+// lockAdministrator is no kind of a lock: who may not administer is disabled. But failed logins lock an administrator too.
+const lockAdministrator = "administrator"
 
 // removeLock takes a lock away, and for an account or address also what failed logins locked.
 func (c *adminCall) removeLock(q unlockRequest) (unlockAnswer, error) {
@@ -137,19 +142,25 @@ func (c *adminCall) removeLock(q unlockRequest) (unlockAnswer, error) {
 	}
 	var answer unlockAnswer
 	var err error
+	if q.Kind == lockAdministrator {
+		err = c.app.admins.Forgive(c.r.Context(), adminAccount(key), netip.Addr{})
+		answer.Failures = err == nil
+		return answer, err
+	}
 	if answer.Lock, err = g.store.Locks().RemoveLock(c.r.Context(), q.Kind, key); err != nil {
 		return answer, err
 	}
 	switch q.Kind {
 	case registry.LockAccount:
-		err = g.sessionManager(c.app).Forgive(c.r.Context(), key, netip.Addr{})
+		err = c.app.sessions.Forgive(c.r.Context(), key, netip.Addr{})
 		answer.Failures = err == nil
 	case registry.LockAddress:
-		var address netip.Addr
-		if prefix, bad := netip.ParsePrefix(key); bad == nil {
-			address = prefix.Addr()
+		prefix, bad := netip.ParsePrefix(key)
+		if bad != nil || !session.CountsAsOne(prefix) {
+			answer.Warnings = append(answer.Warnings, "登录失败按单个地址（IPv6 按 /64）计数，网段内的失败计数未清除；请逐个地址解除")
+			break
 		}
-		err = g.sessionManager(c.app).Forgive(c.r.Context(), "", address)
+		err = c.app.sessions.Forgive(c.r.Context(), "", prefix.Addr())
 		answer.Failures = err == nil
 	}
 	return answer, errors.Join(err, g.refreshLocks(context.WithoutCancel(c.r.Context())))
@@ -173,21 +184,18 @@ func (c *adminCall) listLocks(nothing) ([]registry.Lock, error) {
 	return held, err
 }
 
-// refreshLocks takes up the locks that the store holds.
+// refreshLocks takes up the locks that the store holds. It waits for no change of rights.
 func (g *gateway) refreshLocks(ctx context.Context) error {
-	g.change.Lock()
-	defer g.change.Unlock()
-	return g.loadLocks(ctx)
-}
-
-// loadLocks swaps in a state with the locks that the store holds. The caller holds the lock of writers.
-func (g *gateway) loadLocks(ctx context.Context) error {
-	next := *g.state.Load()
-	if err := next.takeLocks(ctx, g.store); err != nil {
-		return err
+	for {
+		now := g.state.Load()
+		next := *now
+		if err := next.takeLocks(ctx, g.store); err != nil {
+			return err
+		}
+		if g.state.CompareAndSwap(now, &next) {
+			return nil
+		}
 	}
-	g.state.Store(&next)
-	return nil
 }
 
 // takeLocks reads the locks that the store holds into a state that nobody sees yet. The revision comes first: a lock that comes between
@@ -218,7 +226,7 @@ func (c *adminCall) listSessions(q sessionQuery) ([]session.Session, error) {
 	if q.Limit <= 0 {
 		q.Limit = 100
 	}
-	found, err := c.app.gateway.sessionManager(c.app).List(c.r.Context(), session.Match{AppKey: q.App, Account: q.Account, Department: q.Department}, q.Limit)
+	found, err := c.app.sessions.List(c.r.Context(), session.Match{AppKey: q.App, Account: q.Account, Department: q.Department}, q.Limit)
 	if found == nil {
 		found = []session.Session{}
 	}
@@ -235,6 +243,6 @@ func (c *adminCall) endSessions(q sessionEnd) (map[string]int, error) {
 	if q == (sessionEnd{}) {
 		return nil, adminError(http.StatusBadRequest, "请指明要结束哪个应用、账户或部门的会话")
 	}
-	n, err := c.app.gateway.sessionManager(c.app).End(c.r.Context(), session.Match{AppKey: q.App, Account: q.Account, Department: q.Department})
+	n, err := c.app.sessions.End(c.r.Context(), session.Match{AppKey: q.App, Account: q.Account, Department: q.Department})
 	return map[string]int{"ended": n}, err
 }

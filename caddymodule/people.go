@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"licgate/gm"
 	"licgate/registry"
 )
 
@@ -153,45 +152,43 @@ func (c *adminCall) changeAdministrator(q actionRequest) (*applied, error) {
 // changeApplication does one thing to one application, as a version of its own: disable (ends its sessions), enable, reset-secret (at
 // once), rotate-secret (the old one stays good until a time).
 func (a *App) changeApplication(ctx context.Context, key, action string, until time.Time, c change) (*applied, error) {
-	return a.changeOne(ctx, c, func(p *registry.Platform) (*registry.Generated, error) {
+	return a.changeOne(ctx, c, func(p *registry.Platform) error {
 		one := find(p.Applications, func(one *registry.Application) bool { return one.AppKey == key })
-		if one == nil {
-			return nil, errUnknownObject
+		switch {
+		case one == nil:
+			return errUnknownObject
+		case action == "rotate-secret":
+			one.Rotate("", until)
+			return nil
 		}
-		fresh := &registry.Generated{Kind: "app_secret", Key: key}
-		if action == "rotate-secret" {
-			action, one.PreviousUntil = "reset-secret", until
-		}
-		return changeState(action, "reset-secret", a.gateway.keys, &one.Disabled, &one.DisabledGiven, &one.Secret, fresh)
+		return changeState(action, "reset-secret", &one.Disabled, &one.DisabledGiven, &one.Renew)
 	})
 }
 
 // changeAccount does one thing to one account: disable (ends its sessions), enable, reset-password.
 func (a *App) changeAccount(ctx context.Context, name, action string, c change) (*applied, error) {
-	return a.changeOne(ctx, c, func(p *registry.Platform) (*registry.Generated, error) {
+	return a.changeOne(ctx, c, func(p *registry.Platform) error {
 		one := find(p.Accounts, func(one *registry.Account) bool { return one.Account == name })
 		if one == nil {
-			return nil, errUnknownObject
+			return errUnknownObject
 		}
-		fresh := &registry.Generated{Kind: "password", Key: name}
-		return changeState(action, "reset-password", a.gateway.keys, &one.Disabled, &one.DisabledGiven, &one.Password, fresh)
+		return changeState(action, "reset-password", &one.Disabled, &one.DisabledGiven, &one.Renew)
 	})
 }
 
 // changeAdministrator does one thing to one administrator: disable, enable, reset-password, or set-password to one of the own
 // choice.
 func (a *App) changeAdministrator(ctx context.Context, name, action string, c change) (*applied, error) {
-	return a.changeOne(ctx, c, func(p *registry.Platform) (*registry.Generated, error) {
+	return a.changeOne(ctx, c, func(p *registry.Platform) error {
 		one := find(p.Administrators, func(one *registry.Administrator) bool { return one.Administrator == name })
-		if one == nil {
-			return nil, errUnknownObject
-		}
-		if action == "set-password" {
+		switch {
+		case one == nil:
+			return errUnknownObject
+		case action == "set-password":
 			one.Password = c.password
-			return nil, nil
+			return nil
 		}
-		fresh := &registry.Generated{Kind: "administrator_password", Key: name}
-		return changeState(action, "reset-password", a.gateway.keys, &one.Disabled, &one.DisabledGiven, &one.Password, fresh)
+		return changeState(action, "reset-password", &one.Disabled, &one.DisabledGiven, &one.Renew)
 	})
 }
 
@@ -204,39 +201,27 @@ func find[T any](all []T, is func(*T) bool) *T {
 	return nil
 }
 
-// changeState applies one action; a reset puts a fresh secret into both the declaration and what is shown once.
-func changeState(action, reset string, keys *gm.Keyring, disabled, given *bool, secret *string, fresh *registry.Generated) (*registry.Generated, error) {
+// changeState applies one action. A reset asks for a secret that is made when it takes effect: of a change that has to be approved the
+// approver learns it, not who proposed it.
+func changeState(action, reset string, disabled, given, renew *bool) error {
 	switch action {
 	case "disable", "enable":
 		*disabled, *given = action == "disable", true
-		return nil, nil
 	case reset:
-		var err error
-		fresh.Value, err = vault{keys}.Generate()
-		*secret = fresh.Value
-		return fresh, err
+		*renew = true
+	default:
+		return errUnknownAction
 	}
-	return nil, errUnknownAction
+	return nil
 }
 
-// changeOne applies a change to one object of what is in force. A fresh secret is shown to who made it, also when the change has to be
-// approved: it is good from then on.
-func (a *App) changeOne(ctx context.Context, c change, edit func(*registry.Platform) (*registry.Generated, error)) (*applied, error) {
-	var fresh *registry.Generated
-	done, err := a.apply(ctx, func(current *registry.Platform) (*registry.Platform, error) {
+// changeOne applies a change to one object of what is in force.
+func (a *App) changeOne(ctx context.Context, c change, edit func(*registry.Platform) error) (*applied, error) {
+	return a.apply(ctx, func(current *registry.Platform) (*registry.Platform, error) {
 		p := &registry.Platform{
 			Applications: slices.Clone(current.Applications), Accounts: slices.Clone(current.Accounts),
 			Administrators: slices.Clone(current.Administrators),
 		}
-		var err error
-		fresh, err = edit(p)
-		return p, err
+		return p, edit(p)
 	}, c)
-	if err != nil {
-		return nil, err
-	}
-	if fresh != nil && !c.dryRun {
-		done.Generated = append(done.Generated, *fresh)
-	}
-	return done, nil
 }

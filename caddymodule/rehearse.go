@@ -42,7 +42,10 @@ func (a *App) rehearse(ctx context.Context, from declare, c change, days int) (*
 	if err != nil {
 		return nil, err
 	}
-	before := a.gateway.state.Load()
+	before, err := a.before(p)
+	if err != nil {
+		return nil, err
+	}
 	out := &rehearsal{Base: p.head.Number, Changes: p.Changes, Classes: registry.Classes(p.Changes, p.current, p.Next)}
 	if out.Broken, err = a.unmet(p.state); err != nil {
 		return nil, err
@@ -54,6 +57,14 @@ func (a *App) rehearse(ctx context.Context, from declare, c change, days int) (*
 		out.Replay, err = a.replay(ctx, p.state, days)
 	}
 	return out, err
+}
+
+// before is the state that a change was planned over. This node may not have caught up with it yet.
+func (a *App) before(p *plannedChange) (*state, error) {
+	if now := a.gateway.state.Load(); now.version == p.head.Number {
+		return now, nil
+	}
+	return a.gateway.newState(p.head.Number, p.current, p.head.Lines)
 }
 
 // side is a state as the policy compares it.
@@ -151,8 +162,24 @@ func questionOf(r *audit.Record) policy.Request {
 	}
 }
 
-// records reads the journal of this node, record by record.
+// longestDays bounds how far back decisions on record are asked for.
+const longestDays = 366
+
+func checkDays(days int) error {
+	if days < 0 || days > longestDays {
+		return adminError(http.StatusUnprocessableEntity, "days 应为 0 到 %d", longestDays)
+	}
+	return nil
+}
+
+// records reads the journal of this node, record by record. One reading goes on at a time: it takes a core, which callers need.
 func (a *App) records(ctx context.Context, q audit.Query, visit func(*audit.Record)) error {
+	select {
+	case a.reading <- struct{}{}:
+		defer func() { <-a.reading }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	read, write := io.Pipe()
 	go func() {
 		_, err := audit.Export(ctx, a.auditFolder(), q, write)
@@ -173,6 +200,9 @@ func (a *App) records(ctx context.Context, q audit.Query, visit func(*audit.Reco
 
 // auditFolder is where this node's journal lies.
 func (a *App) auditFolder() string { return filepath.Join(a.Data, "audit") }
+
+// reasonNoAccount is the reason of a named decision about an account that is not registered, and for no named department.
+const reasonNoAccount policy.Reason = "no_account"
 
 // brokenExpectation is a named test decision that does not hold.
 type brokenExpectation struct {
@@ -217,7 +247,13 @@ func (s *state) unmet(all []policy.Expectation) []brokenExpectation {
 	var broken []brokenExpectation
 	for _, e := range all {
 		if e.Request.Department == "" {
-			e.Request.Department = s.homeOf(e.Request.Account, e.Request.App)
+			one, known := s.registry.Account(e.Request.Account)
+			if !known {
+				// What is refused because nobody is there proves nothing of the rights.
+				broken = append(broken, brokenExpectation{e.Name, e.Line, e.Want, false, reasonNoAccount})
+				continue
+			}
+			e.Request.Department = one.Department
 		}
 		if e.Met(s.decider) {
 			continue

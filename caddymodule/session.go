@@ -42,7 +42,7 @@ func (s *Session) Provision(ctx caddy.Context) (err error) {
 	if s.app, err = appOf(ctx); err != nil {
 		return err
 	}
-	s.manager = s.app.gateway.sessionManager(s.app)
+	s.manager = s.app.sessions
 	return nil
 }
 

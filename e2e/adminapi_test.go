@@ -81,7 +81,7 @@ func TestAdminAnswersAreDescribed(t *testing.T) {
 	}
 	tokens := map[string]string{}
 	for _, name := range []string{"sys", "sec", "aud"} {
-		body, _ := json.Marshal(object{"administrator": name, "password": g.secrets["administrator_password/"+name]})
+		body, _ := json.Marshal(object{"administrator": name, "password": g.ownPassword(name)})
 		_, _, text := do("POST", "administrators/login", "", body)
 		var answer struct{ Token string }
 		if err := json.Unmarshal(text, &answer); err != nil || answer.Token == "" {

@@ -14,6 +14,8 @@ type Change struct {
 	// Old and New are the values; of what is added or removed, its name (none of a person) or its policy line.
 	Old string `json:"old,omitempty"`
 	New string `json:"new,omitempty"`
+	// Detail is what else an added or removed object holds, member by member: whoever approves must see what comes with it.
+	Detail string `json:"detail,omitempty"`
 }
 
 const (

@@ -286,3 +286,35 @@ func TestDisabledStaysUnlessGiven(t *testing.T) {
 		t.Errorf("a file that says false: %v", spoken(told.Changes))
 	}
 }
+
+// Whoever approves an added application must see what it may do, and what a removed one took with it.
+func TestAddedObjectsSayWhatTheyHold(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	full := plan(t, v, nil, load(t, "contract.yaml"), "a", monday)
+	byKind := map[string]Change{}
+	for _, c := range full.Changes {
+		byKind[c.Kind] = c
+	}
+	for kind, want := range map[string][]string{
+		kindApplication: {"department 11110000000021135M", "secret (已设置)", "ip_allow 127.0.0.0/8", "grants[0] items 305018201；needs abolish、archive", "rate.per_second 200"},
+		kindAccount:     {"identity_num (已设置)", "department 11110000000021135M", "password (已设置)", "roles issuer、user"},
+		kindItem:        {"status PUBLISH", "is_open true", "sensitive name"},
+		kindServiceItem: {"items 305018201"},
+	} {
+		for _, text := range want {
+			if !strings.Contains(byKind[kind].Detail, text) {
+				t.Errorf("%s lacks %q: %s", kind, text, byKind[kind].Detail)
+			}
+		}
+		for _, never := range []string{"张彬", "11010519491231002X", "Mima-2024-xy", "Zk4-vN8s"} {
+			if strings.Contains(byKind[kind].Detail, never) {
+				t.Errorf("%s shows %s: %s", kind, never, byKind[kind].Detail)
+			}
+		}
+	}
+	gone := plan(t, v, full.Next, parse(t, "applications: []"), "a", monday).Changes
+	if len(gone) != 1 || gone[0].Detail != byKind[kindApplication].Detail {
+		t.Errorf("removed: %+v", gone)
+	}
+}

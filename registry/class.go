@@ -61,6 +61,9 @@ func Classes(changes []Change, before, after *Platform) []string {
 			classes[c.memberClass()] = true
 		default:
 			classes[ClassRegistry] = true
+			if c.Action == actionAdd && (c.Kind == kindApplication || c.Kind == kindAccount) {
+				classes[ClassCredentials] = true // it comes with some; else removing and adding one would replace them unseen
+			}
 			if carries := carries[c.Action]; carries == nil || carries(c) {
 				classes[ClassRights] = true
 			}
@@ -80,6 +83,8 @@ func (c Change) memberClass() string {
 		member = "fields." + of // "fields." of a whole field
 	case member == "disabled" && c.New == "false":
 		return ClassRights // whoever is enabled again may act again
+	case c.Kind == kindItem && (member == "status" && c.New == "PUBLISH" || member == "is_open" && c.New == "true"):
+		return ClassRights // its licences may be made and used from then on
 	}
 	if class, listed := memberClasses[c.Kind][member]; listed {
 		return class

@@ -36,6 +36,7 @@ func TestClasses(t *testing.T) {
 		{"a field goes", []string{"{key: JHZZH, label: 结婚证字号, type: string, role: id_code}, ", ""}, []string{rights}},
 		{"a field comes", []string{"fields: [", "fields: [{key: BZ, label: 备注}, "}, []string{rights}},
 		{"an item cancelled", []string{"status: PUBLISH", "status: CANCEL"}, []string{registered}},
+		{"an item closed", []string{"is_open: true", "is_open: false"}, []string{registered}},
 		{"an item without fields", []string{"service_items: [{", `  - {license_item_code: "305018202", name: 离婚证, ` + mzj + ", holder_type: person}\nservice_items: [{"}, []string{registered}},
 		{
 			"an item with fields",
@@ -55,11 +56,11 @@ func TestClasses(t *testing.T) {
 		{"a grant goes", []string{`{items: ["305018201"], needs: [issue, abolish, function_call, archive, web_view], service_items: ["110103MZ001"]}`, ""}, []string{rights}},
 		{"roles", []string{"[issuer, user]", "[issuer, user, archivist]"}, []string{rights}},
 		{"disabled", []string{"rate:", "disabled: true, rate:", "roles:", "disabled: true, roles:"}, []string{registered}},
-		{"an application without rights", []string{app, app + "  - {app_key: b, name: 乙, " + mzj + ", ip_allow: [10.0.0.1]}\n"}, []string{registered}},
-		{"an application with rights", []string{app, app + "  - {app_key: b, name: 乙, " + mzj + `, grants: [{items: ["*"], needs: [archive]}]}` + "\n"}, []string{registered, rights}},
-		{"an account without rights", []string{account, account + "{account: b, name: 乙, " + mzj + "}, "}, []string{registered}},
-		{"an account with rights", []string{account, account + "{account: b, name: 乙, " + mzj + ", roles: [user]}, "}, []string{registered, rights}},
-		{"an account renamed", []string{"110000_zhangbin", "zhangbin"}, []string{registered, rights}},
+		{"an application without rights", []string{app, app + "  - {app_key: b, name: 乙, " + mzj + ", ip_allow: [10.0.0.1]}\n"}, []string{credentials, registered}},
+		{"an application with rights", []string{app, app + "  - {app_key: b, name: 乙, " + mzj + `, grants: [{items: ["*"], needs: [archive]}]}` + "\n"}, []string{credentials, registered, rights}},
+		{"an account without rights", []string{account, account + "{account: b, name: 乙, " + mzj + "}, "}, []string{credentials, registered}},
+		{"an account with rights", []string{account, account + "{account: b, name: 乙, " + mzj + ", roles: [user]}, "}, []string{credentials, registered, rights}},
+		{"an account renamed", []string{"110000_zhangbin", "zhangbin"}, []string{credentials, registered, rights}},
 		{"policy", []string{"if any\n", "if any\n  # a remark\n"}, []string{rights}},
 		{"administrators", []string{"policy:", threePowers + "policy:"}, []string{administrators}},
 		{
@@ -101,6 +102,19 @@ func TestClassesOfState(t *testing.T) {
 		}
 	}
 
+	// Whoever publishes or opens an item lets its licences be made and used.
+	shut := parse(t, edited(t, []string{"status: PUBLISH", "status: DRAFT", "is_open: true", "is_open: false"}))
+	drafted := plan(t, v, nil, shut, "a", monday).Next
+	opened := plan(t, v, drafted, load(t, "contract.yaml"), "a", monday)
+	for _, c := range opened.Changes {
+		if got := Classes([]Change{c}, drafted, opened.Next); !slices.Equal(got, []string{ClassRights}) {
+			t.Errorf("%s: %v", c, got)
+		}
+	}
+	if len(opened.Changes) != 2 {
+		t.Errorf("opened: %v", spoken(opened.Changes))
+	}
+
 	// Removal looks at what was there; a rotation is about credentials.
 	gone := plan(t, v, current, parse(t, "applications: []\naccounts: []\nservice_items: []\nitems: []\ndepartments: []"), "a", monday)
 	if got := Classes(gone.Changes, current, gone.Next); !slices.Equal(got, []string{ClassRegistry, ClassRights}) {
@@ -121,8 +135,8 @@ func TestClassesOfState(t *testing.T) {
 `
 	stated := plan(t, v, current, parse(t, known), "a", monday).Next
 	for object, want := range map[string][]string{
-		"accounts.b": {ClassRegistry, ClassRights}, "accounts.c": {ClassRegistry}, "applications.b": {ClassRegistry, ClassRights},
-		"applications.c": {ClassRegistry}, "service_items.B1": {ClassRegistry, ClassRights}, "service_items.C1": {ClassRegistry},
+		"accounts.b": {ClassCredentials, ClassRegistry, ClassRights}, "accounts.c": {ClassCredentials, ClassRegistry},
+		"applications.b": {ClassCredentials, ClassRegistry, ClassRights}, "applications.c": {ClassCredentials, ClassRegistry}, "service_items.B1": {ClassRegistry, ClassRights}, "service_items.C1": {ClassRegistry},
 	} {
 		declared := &Platform{}
 		switch section, name, _ := strings.Cut(object, "."); section {
@@ -172,13 +186,16 @@ func TestClassesUnknown(t *testing.T) {
 // No member of the format is forgotten: each has the class that stands here.
 func TestEveryMemberHasAClass(t *testing.T) {
 	t.Parallel()
-	const both = ClassRegistry + " " + ClassRights
+	const (
+		both           = ClassRegistry + " " + ClassRights
+		credentialsToo = ClassCredentials + " " + both
+	)
 	want := map[string]string{
 		"Department.Code": both, "Department.Name": ClassRegistry, "Department.Division": ClassRegistry, "Department.DivisionCode": ClassRegistry,
 		"Department.Parent": ClassRights,
 
 		"Item.LicenseItemCode": both, "Item.Name": ClassRegistry, "Item.ShortName": ClassRegistry, "Item.Department": ClassRights,
-		"Item.Status": ClassRegistry, "Item.IsOpen": ClassRegistry, "Item.HolderType": ClassRegistry, "Item.Type": ClassRegistry,
+		"Item.Status": ClassRegistry, "Item.IsOpen": ClassRights, "Item.HolderType": ClassRegistry, "Item.Type": ClassRegistry,
 		"Item.Version": ClassRegistry, "Item.PublishDate": ClassRegistry, "Item.Description": ClassRegistry, "Item.Validity": ClassRegistry,
 		"Item.LicenseGroups": ClassRegistry, "Item.SealCode": ClassRegistry,
 
@@ -187,13 +204,13 @@ func TestEveryMemberHasAClass(t *testing.T) {
 
 		"ServiceItem.Code": both, "ServiceItem.Name": ClassRegistry, "ServiceItem.Department": both, "ServiceItem.Items": ClassRights,
 
-		"Application.AppKey": both, "Application.Name": ClassRegistry, "Application.Department": ClassRights,
+		"Application.AppKey": credentialsToo, "Application.Name": ClassRegistry, "Application.Department": ClassRights,
 		"Application.SecretHash": ClassCredentials, "Application.PreviousHash": ClassCredentials, "Application.PreviousUntil": ClassCredentials,
 		"Application.IPAllow": ClassCredentials, "Rate.PerSecond": ClassRegistry, "Rate.PerMinute": ClassRegistry,
 		"Application.Disabled": ClassRights, // it is disabled in the file, so that this enables it; the account too
 		"Grant.Items":          ClassRights, "Grant.Needs": ClassRights, "Grant.ServiceItems": ClassRights, "Grant.Form": ClassRights,
 
-		"Account.Account": both, "Account.Name": ClassRegistry, "Account.IdentitySealed": ClassRegistry, "Account.Department": ClassRights,
+		"Account.Account": credentialsToo, "Account.Name": ClassRegistry, "Account.IdentitySealed": ClassRegistry, "Account.Department": ClassRights,
 		"Account.PasswordHash": ClassCredentials, "Account.Roles": ClassRights, "Account.Disabled": ClassRights,
 
 		"Platform.Policy": ClassRights,
@@ -228,8 +245,8 @@ func TestEveryMemberHasAClass(t *testing.T) {
 			listed = false
 		}
 		got := strings.Join(Classes(changes, full, &altered), " ")
-		// Objects that carry no rights stand in the file too.
-		narrower := class == both && got == ClassRegistry
+		// Objects that carry no rights stand in the file too, and items that are closed by this.
+		narrower := (class == both || member == "Item.IsOpen") && got == ClassRegistry || class == credentialsToo && got == ClassCredentials+" "+ClassRegistry
 		if !listed || got != class && !narrower {
 			t.Errorf("%s: %q, want %q, of %v", member, got, class, spoken(changes))
 		}

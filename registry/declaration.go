@@ -27,16 +27,19 @@ type sealedDeclaration struct {
 type sealedApplication struct {
 	Application
 	DisabledGiven bool `json:"disabled_given,omitempty"`
+	Renew         bool `json:"renew,omitempty"`
 }
 
 type sealedAccount struct {
 	Account
 	DisabledGiven bool `json:"disabled_given,omitempty"`
+	Renew         bool `json:"renew,omitempty"`
 }
 
 type sealedAdministrator struct {
 	Administrator
 	DisabledGiven bool `json:"disabled_given,omitempty"`
+	Renew         bool `json:"renew,omitempty"`
 }
 
 // SealDeclaration writes a declaration so that it can wait for approval: with hashes in place of secrets and passwords, and sealed
@@ -97,22 +100,22 @@ func sealApplication(v Vault, a, old Application) (sealedApplication, error) {
 		hash = ""
 	}
 	a.Secret, a.SecretHash, a.SecretTime, a.PreviousHash, a.PreviousUntil = "", hash, "", "", until
-	return sealedApplication{a, a.DisabledGiven}, nil
+	return sealedApplication{a, a.DisabledGiven, a.Renew}, nil
 }
 
 func sealAccount(v Vault, a, old Account) (sealedAccount, error) {
 	p, err := sealPerson(v, a.Account, person{a.Password, a.PasswordHash, a.IdentityNum, a.IdentitySealed}, old.PasswordHash, old.IdentitySealed)
 	a.Password, a.PasswordHash, a.IdentityNum, a.IdentitySealed = "", p.hash, "", p.sealed
 	a.Creator, a.CreationTime, a.LastModificator, a.LastModificationTime = "", "", "", ""
-	return sealedAccount{a, a.DisabledGiven}, err
+	return sealedAccount{a, a.DisabledGiven, a.Renew}, err
 }
 
 func sealAdministrator(v Vault, a, old Administrator) (sealedAdministrator, error) {
 	context := administratorContext(a.Administrator)
 	p, err := sealPerson(v, context, person{a.Password, a.PasswordHash, a.IdentityNum, a.IdentitySealed}, old.PasswordHash, old.IdentitySealed)
 	a.Password, a.PasswordHash, a.IdentityNum, a.IdentitySealed = "", p.hash, "", p.sealed
-	a.PasswordTime = ""
-	return sealedAdministrator{a, a.DisabledGiven}, err
+	a.PasswordTime, a.PasswordGiven = "", false
+	return sealedAdministrator{a, a.DisabledGiven, a.Renew}, err
 }
 
 // A person is what accounts and administrators have in common, in clear and as it is kept.
@@ -165,15 +168,15 @@ func OpenDeclaration(sealed []byte) (*Platform, error) {
 	return &Platform{
 		Departments: s.Departments, Items: s.Items, ServiceItems: s.ServiceItems, Policy: s.Policy,
 		Applications: opened(s.Applications, func(a sealedApplication) Application {
-			a.Application.DisabledGiven = a.DisabledGiven
+			a.Application.DisabledGiven, a.Application.Renew = a.DisabledGiven, a.Renew
 			return a.Application
 		}),
 		Accounts: opened(s.Accounts, func(a sealedAccount) Account {
-			a.Account.DisabledGiven = a.DisabledGiven
+			a.Account.DisabledGiven, a.Account.Renew = a.DisabledGiven, a.Renew
 			return a.Account
 		}),
 		Administrators: opened(s.Administrators, func(a sealedAdministrator) Administrator {
-			a.Administrator.DisabledGiven = a.DisabledGiven
+			a.Administrator.DisabledGiven, a.Administrator.Renew = a.DisabledGiven, a.Renew
 			return a.Administrator
 		}),
 	}, nil

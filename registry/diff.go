@@ -61,13 +61,27 @@ func compare[T any](d *differ, kind string, current, next []T, key, name func(*T
 		old, now := before[k], after[k]
 		switch {
 		case old == nil:
-			d.changes = append(d.changes, Change{Action: actionAdd, Kind: kind, Key: k, New: name(now)})
+			d.changes = append(d.changes, Change{Action: actionAdd, Kind: kind, Key: k, New: name(now), Detail: d.detail(func() { members(new(T), now) })})
 		case now == nil:
-			d.changes = append(d.changes, Change{Action: actionRemove, Kind: kind, Key: k, Old: name(old)})
+			d.changes = append(d.changes, Change{Action: actionRemove, Kind: kind, Key: k, Old: name(old), Detail: d.detail(func() { members(new(T), old) })})
 		default:
 			members(old, now)
 		}
 	}
+}
+
+// detail writes what an object holds, but for its name: what it differs in from an empty one.
+func (d *differ) detail(members func()) string {
+	before := len(d.changes)
+	members()
+	var words []string
+	for _, c := range d.changes[before:] {
+		if c.Field != "name" {
+			words = append(words, c.Field+" "+c.value(c.New))
+		}
+	}
+	d.changes = d.changes[:before]
+	return strings.Join(words, "；")
 }
 
 func (d *differ) text(field, old, now string) {

@@ -58,7 +58,7 @@ func TestDraftExample(t *testing.T) {
 	if a.Department != d.Code || !slices.Equal(a.IPAllow, []string{"10.20.0.0/24"}) || a.Rate != (Rate{PerSecond: 20}) || a.Disabled || !reflect.DeepEqual(a.Grants, want) {
 		t.Errorf("application %+v", a)
 	}
-	if got := Classes(planned.Changes, current, planned.Next); !slices.Equal(got, []string{ClassRegistry, ClassRights}) {
+	if got := Classes(planned.Changes, current, planned.Next); !slices.Equal(got, []string{ClassCredentials, ClassRegistry, ClassRights}) {
 		t.Errorf("classes %v", got)
 	}
 	// The same form is handed in again.
@@ -215,7 +215,7 @@ func TestDraftUnit(t *testing.T) {
 	below := strings.Replace(text, "unit_code: 11110000000021135M", "unit_code: 111101050000012346, superior: 11110000000021135M", 1)
 	planned, _ = drafted(t, current, strings.Replace(below, `"305018202"`, `"305018202", service_items: [S-1]`, 1))
 	wantLines(t, planned.Changes, "+ 单位 111101050000012346（北京市民政局）", "+ 应用 xin（新系统）")
-	if got := Classes(planned.Changes, current, planned.Next); !slices.Equal(got, []string{ClassRegistry, ClassRights}) {
+	if got := Classes(planned.Changes, current, planned.Next); !slices.Equal(got, []string{ClassCredentials, ClassRegistry, ClassRights}) {
 		t.Errorf("classes %v", got)
 	}
 	// On an empty platform there is nothing to ask for.

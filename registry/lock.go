@@ -12,7 +12,7 @@ const (
 	LockAccount     = "account"     // Key: account
 	LockDepartment  = "department"  // Key: code; acting for it, and its applications and accounts
 	LockItem        = "item"        // Key: license_item_code; every interface about its licences
-	LockAddress     = "address"     // Key: address or prefix (CIDR), in netip.Prefix form
+	LockAddress     = "address"     // Key: address or prefix (CIDR), in netip.Prefix form; an IPv6 address alone is its /64
 )
 
 // A Lock keeps one object or address from acting. It is an emergency brake, not a right: it changes no policy version.
@@ -120,6 +120,9 @@ func lockPrefix(key string) (prefix netip.Prefix, fault string) {
 			return netip.Prefix{}, "应当是 IP 地址或网段，如 10.1.2.3、10.0.0.0/8、2001:db8::/32"
 		}
 		prefix = netip.PrefixFrom(address, address.BitLen())
+		if address.Is6() && !address.Is4In6() {
+			prefix = netip.PrefixFrom(address, hostBits6)
+		}
 	}
 	if address := prefix.Addr(); address.Is4In6() {
 		prefix = netip.PrefixFrom(address.Unmap(), max(prefix.Bits()-mappedBits, 0))
@@ -129,6 +132,9 @@ func lockPrefix(key string) (prefix netip.Prefix, fault string) {
 	}
 	return prefix.Masked(), ""
 }
+
+// hostBits6 is the prefix that an IPv6 address without one stands for: a single host commonly has that many to choose from.
+const hostBits6 = 64
 
 // mappedBits are those before the IPv4 address in ::ffff:0:0/96 (RFC 4291 2.5.5.2).
 const mappedBits = 96
@@ -142,14 +148,15 @@ func (s *Locks) Find(kind, key string, now time.Time) (Lock, bool) {
 	return l, ok && l.holds(now)
 }
 
-// FindAddress returns a lock that holds on an address at now.
+// FindAddress returns a lock that holds on an address at now. What is no address is under any lock of addresses: nobody can say that it
+// is not.
 func (s *Locks) FindAddress(address netip.Addr, now time.Time) (Lock, bool) {
 	if s == nil {
 		return Lock{}, false
 	}
 	address = address.Unmap().WithZone("")
 	for _, one := range s.prefixes {
-		if one.prefix.Contains(address) && one.lock.holds(now) {
+		if (one.prefix.Contains(address) || !address.IsValid()) && one.lock.holds(now) {
 			return one.lock, true
 		}
 	}

@@ -34,7 +34,8 @@ func TestCheckLock(t *testing.T) {
 
 		{LockAddress, "10.1.2.3", "10.1.2.3/32", ""},
 		{LockAddress, "10.1.2.3/8", "10.0.0.0/8", ""},
-		{LockAddress, "2001:DB8::1", "2001:db8::1/128", ""},
+		{LockAddress, "2001:DB8::1", "2001:db8::/64", ""},
+		{LockAddress, "2001:DB8::1/128", "2001:db8::1/128", ""},
 		{LockAddress, "2001:db8::1/64", "2001:db8::/64", ""},
 		{LockAddress, "::ffff:10.1.2.3", "10.1.2.3/32", ""},
 		{LockAddress, "::ffff:10.1.2.3/104", "10.0.0.0/8", ""},
@@ -156,5 +157,20 @@ func TestLocksUnreadable(t *testing.T) {
 		if _, ok := set.FindAddress(netip.MustParseAddr("10.1.2.3"), monday); ok {
 			t.Errorf("%s: address found", name)
 		}
+	}
+}
+
+// An address that nobody can read is under any lock of addresses that holds.
+func TestNoAddressIsLocked(t *testing.T) {
+	t.Parallel()
+	lock := Lock{Kind: LockAddress, Key: "10.0.0.0/8", Expires: tuesday}
+	if _, held := NewLocks([]Lock{lock}).FindAddress(netip.Addr{}, monday); !held {
+		t.Error("let through while a lock holds")
+	}
+	if _, held := NewLocks([]Lock{lock}).FindAddress(netip.Addr{}, tuesday); held {
+		t.Error("locked when the lock is over")
+	}
+	if _, held := NewLocks([]Lock{{Kind: LockAccount, Key: "a"}}).FindAddress(netip.Addr{}, monday); held {
+		t.Error("locked by the lock of an account")
 	}
 }

@@ -25,6 +25,8 @@ type Pending struct {
 	Base    int64     `json:"base"`    // policy version in force when it was proposed
 	Classes []string  `json:"classes"` // of its changes (Classes)
 	Changes []Change  `json:"changes"`
+	// Shifts is a digest of the rights that it would give and take: the same changes may mean more over another policy.
+	Shifts string `json:"-"`
 	// Force lets it empty the policy or lock out the last security administrator.
 	Force bool `json:"force,omitempty"`
 	// Form is the number of the application form (appendix A) that it came from, "" for none.
@@ -36,7 +38,7 @@ type Pending struct {
 	Note      string    `json:"note,omitempty"`    // the approver's, or why it was rejected
 	Version   int64     `json:"version,omitempty"` // of the policy that it became
 
-	// Declaration is the sealed declaration (SealDeclaration). Lists go without it.
+	// Declaration is the sealed declaration (SealDeclaration). Lists go without it, and so does what was decided.
 	Declaration []byte `json:"-"`
 }
 
@@ -48,8 +50,8 @@ var (
 
 // PendingStore keeps pending changes for all nodes. Implementations are durable when they return nil, and safe for concurrent use.
 type PendingStore interface {
-	// AddPending keeps p as open and returns its ID.
-	AddPending(ctx context.Context, p Pending) (int64, error)
+	// AddPending keeps p as open and returns its ID; with it, whole or not at all, the form that it came from, if any: ErrFormExists.
+	AddPending(ctx context.Context, p Pending, form *Form) (int64, error)
 	// GetPending returns one with its Declaration; ErrNoPending.
 	GetPending(ctx context.Context, id int64) (Pending, error)
 	// ListPending returns those of a state ("": all), newest first, at most limit, without Declaration.
@@ -77,10 +79,8 @@ var (
 	ErrFormExists = errors.New("registry: a form of that number exists")
 )
 
-// FormStore keeps forms for all nodes. Implementations are durable when they return nil, and safe for concurrent use.
+// FormStore reads the forms that came with pending changes (AddPending).
 type FormStore interface {
-	// AddForm keeps a form; ErrFormExists.
-	AddForm(ctx context.Context, f Form) error
 	// GetForm returns one with Sealed; ErrNoForm.
 	GetForm(ctx context.Context, number string) (Form, error)
 	// ListForms returns forms newest first, at most limit, without Sealed.

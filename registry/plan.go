@@ -113,13 +113,13 @@ func (p *planner) accounts(current, next []Account) error {
 		}
 		a.DisabledGiven = false
 		var err error
-		if a.PasswordHash, err = p.password("password", a.Account, a.Account, a.Password, a.PasswordHash, old.PasswordHash); err != nil {
+		if a.PasswordHash, err = p.password("password", a.Account, a.Account, declaredPassword{a.Password, a.PasswordHash, a.Renew}, old.PasswordHash); err != nil {
 			return err
 		}
 		if a.IdentitySealed, err = p.identity(a.Account, a.IdentityNum, a.IdentitySealed, old.IdentitySealed); err != nil {
 			return err
 		}
-		a.Password, a.IdentityNum = "", ""
+		a.Password, a.IdentityNum, a.Renew = "", "", false
 		a.Creator, a.CreationTime = old.Creator, old.CreationTime
 		a.LastModificator, a.LastModificationTime = old.LastModificator, old.LastModificationTime
 		var d differ
@@ -144,15 +144,16 @@ func (p *planner) administrators(current, next []Administrator) error {
 		a.DisabledGiven = false
 		context := administratorContext(a.Administrator)
 		var err error
-		if a.PasswordHash, err = p.password("administrator_password", a.Administrator, context, a.Password, a.PasswordHash, old.PasswordHash); err != nil {
+		if a.PasswordHash, err = p.password("administrator_password", a.Administrator, context, declaredPassword{a.Password, a.PasswordHash, a.Renew}, old.PasswordHash); err != nil {
 			return err
 		}
 		if a.IdentitySealed, err = p.identity(context, a.IdentityNum, a.IdentitySealed, old.IdentitySealed); err != nil {
 			return err
 		}
-		a.Password, a.IdentityNum = "", ""
-		if a.PasswordTime = old.PasswordTime; a.PasswordHash != old.PasswordHash {
-			a.PasswordTime = p.now
+		a.Password, a.IdentityNum, a.Renew = "", "", false
+		a.PasswordTime, a.PasswordGiven = old.PasswordTime, old.PasswordGiven
+		if a.PasswordHash != old.PasswordHash {
+			a.PasswordTime, a.PasswordGiven = p.now, p.by != a.Administrator
 		}
 		if err := p.person(a, p.object("administrators", i, a.Administrator), holders); err != nil {
 			return err
@@ -188,16 +189,25 @@ func keepState(disabled *bool, given, was bool) {
 	}
 }
 
+// declaredPassword is what a declaration says of a password: in clear, as a hash, to be renewed, or nothing.
+type declaredPassword struct {
+	password, hash string
+	renew          bool
+}
+
 // password returns the hash to keep of the password of kind and key, or the hash of one that is generated.
-func (p *planner) password(kind, key, context, password, hash, stored string) (string, error) {
-	hash, err := passwordToKeep(p.vault, context, password, hash, stored)
-	if hash == "" {
-		hash = stored
+func (p *planner) password(kind, key, context string, d declaredPassword, stored string) (string, error) {
+	if !d.renew {
+		hash, err := passwordToKeep(p.vault, context, d.password, d.hash, stored)
+		if hash == "" {
+			hash = stored
+		}
+		if err != nil || hash != "" {
+			return hash, err
+		}
 	}
-	if err != nil || hash != "" {
-		return hash, err
-	}
-	if password, err = p.generate(kind, key); err != nil {
+	password, err := p.generate(kind, key)
+	if err != nil {
 		return "", err
 	}
 	return passwordToKeep(p.vault, context, password, "", "")

@@ -77,6 +77,7 @@ type Application struct {
 	Name       string `yaml:"name" json:"name"`
 	Department string `yaml:"department" json:"department"`
 	Secret     string `yaml:"secret,omitempty" json:"-"` // only in a file; generated when omitted and new
+	Renew      bool   `yaml:"-" json:"-"`                // asks Plan to generate a secret in place of the stored one
 	SecretHash string `yaml:"-" json:"secret_hash,omitempty"`
 	SecretTime string `yaml:"-" json:"secret_time,omitempty"` // when SecretHash was set, as other times shown
 	// PreviousHash is the secret before, good until PreviousUntil: a rotation with overlap. Both are set or neither.
@@ -113,6 +114,7 @@ type Account struct {
 	IdentitySealed []byte   `yaml:"-" json:"identity_sealed,omitempty"`
 	Department     string   `yaml:"department" json:"department"`
 	Password       string   `yaml:"password,omitempty" json:"-"`
+	Renew          bool     `yaml:"-" json:"-"` // asks Plan to generate a password in place of the stored one
 	PasswordHash   string   `yaml:"-" json:"password_hash,omitempty"`
 	Roles          []string `yaml:"roles,omitempty" json:"roles,omitempty"`
 	Disabled       bool     `yaml:"disabled,omitempty" json:"disabled,omitempty"`
@@ -141,8 +143,11 @@ type Administrator struct {
 	IdentityNum    string `yaml:"identity_num,omitempty" json:"-"`
 	IdentitySealed []byte `yaml:"-" json:"identity_sealed,omitempty"`
 	Password       string `yaml:"password,omitempty" json:"-"` // only in a file; generated when omitted and new
+	Renew          bool   `yaml:"-" json:"-"`                  // as in Account
 	PasswordHash   string `yaml:"-" json:"password_hash,omitempty"`
 	PasswordTime   string `yaml:"-" json:"password_time,omitempty"` // when it was set, as other times shown
+	// PasswordGiven says that somebody else set it: the administrator must change it before anything else (GB/T 22239 8.1.4).
+	PasswordGiven bool `yaml:"-" json:"password_given,omitempty"`
 	// Certificates are hex SHA-256 digests of the SubjectPublicKeyInfo of client certificates that stand for this administrator at
 	// Caddy's remote admin endpoint.
 	Certificates []string `yaml:"certificates,omitempty" json:"certificates,omitempty"`

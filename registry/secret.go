@@ -31,6 +31,8 @@ func (p *planner) secret(a, old *Application, at string) error {
 			p.want(at, "previous_secret", message)
 			return nil
 		}
+	case a.Renew:
+		hash = ""
 	case hash == "":
 		hash = old.SecretHash
 	}
@@ -41,7 +43,7 @@ func (p *planner) secret(a, old *Application, at string) error {
 		}
 		hash = p.vault.HashSecret(a.AppKey, secret)
 	}
-	a.Secret, a.SecretHash, a.SecretTime = "", hash, p.now
+	a.Secret, a.Renew, a.SecretHash, a.SecretTime = "", false, hash, p.now
 	a.PreviousHash, a.PreviousUntil = "", time.Time{}
 	switch {
 	case rotate:

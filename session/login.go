@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base32"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -66,7 +67,7 @@ func (m *Manager) Login(ctx context.Context, c Credentials) (token string, s Ses
 	if err := m.forget(ctx, locks, attempted); err != nil {
 		return "", Session{}, err
 	}
-	token, s, err = m.open(ctx, c, v.department)
+	token, s, err = m.open(ctx, c, v)
 	if err != nil {
 		return "", Session{}, err
 	}
@@ -142,7 +143,7 @@ func (m *Manager) stillHolds(c Credentials, v verified) bool {
 }
 
 // open keeps a new session and returns its token.
-func (m *Manager) open(ctx context.Context, c Credentials, department string) (string, Session, error) {
+func (m *Manager) open(ctx context.Context, c Credentials, v verified) (string, Session, error) {
 	random, err := m.random(tokenBytes + idBytes)
 	if err != nil {
 		return "", Session{}, err
@@ -151,8 +152,9 @@ func (m *Manager) open(ctx context.Context, c Credentials, department string) (s
 	now := m.now()
 	s := Session{
 		ID:     idEncoding.EncodeToString(random[tokenBytes:]),
-		AppKey: c.AppKey, Account: c.Account, Department: department, ByOrgCode: c.OrgCode != "",
-		Created: now, LastSeen: now, Expires: now.Add(cmp.Or(m.Absolute, defaultAbsolute)),
+		AppKey: c.AppKey, Account: c.Account, Department: v.department, ByOrgCode: c.OrgCode != "",
+		Credential: m.credential(v.secret, v.account.PasswordHash),
+		Created:    now, LastSeen: now, Expires: now.Add(cmp.Or(m.Absolute, defaultAbsolute)),
 	}
 	if c.Address.IsValid() {
 		s.Address = c.Address.String()
@@ -170,12 +172,18 @@ type lock struct {
 }
 
 // locks returns the locks of a login: its account name, known or not, and its address. The prefixes keep the two, and
-// tokens, apart under one digest.
+// tokens, apart under one digest. Callers without an address (at a socket) share none: one of them could lock out all others.
 func (m *Manager) locks(c Credentials) []lock {
-	return []lock{
-		{m.accountKey(c.Account), cmp.Or(m.AccountLock, defaultAccountLock)},
-		{m.addressKey(c.Address), cmp.Or(m.AddressLock, defaultAddressLock)},
+	locks := []lock{{m.accountKey(c.Account), cmp.Or(m.AccountLock, defaultAccountLock)}}
+	if c.Address.IsValid() {
+		locks = append(locks, lock{m.addressKey(c.Address), cmp.Or(m.AddressLock, defaultAddressLock)})
 	}
+	return locks
+}
+
+// credential is what a session is bound to: the stored secret and password that opened it.
+func (m *Manager) credential(secretHash, passwordHash string) string {
+	return hex.EncodeToString(m.Digest([]byte("credential\x00" + secretHash + "\x00" + passwordHash)))
 }
 
 func (m *Manager) accountKey(name string) []byte { return m.Digest([]byte("account\x00" + name)) }
@@ -191,6 +199,14 @@ func lockedAddress(address netip.Addr) string {
 		return netip.PrefixFrom(address, 64).Masked().String()
 	}
 	return address.String()
+}
+
+// CountsAsOne reports whether failures from every address of a prefix are counted together.
+func CountsAsOne(prefix netip.Prefix) bool {
+	if prefix.Addr().Is6() {
+		return prefix.Bits() >= 64
+	}
+	return prefix.IsSingleIP()
 }
 
 // attempted returns the failures counted under locks, and is a LockedError while one of them holds.
@@ -237,6 +253,9 @@ func (m *Manager) forget(ctx context.Context, locks []lock, counted []Attempt) e
 		if err := m.Store.Clear(ctx, l.key); err != nil {
 			return fmt.Errorf("session: clearing login failures: %w", err)
 		}
+	}
+	if len(locks) < 2 {
+		return nil
 	}
 	account, address := counted[0], counted[1]
 	for range address.Failures - account.Failures {

@@ -28,6 +28,7 @@ func TestLogin(t *testing.T) {
 		ID: "aeaqcaibaeaqcaib", AppKey: "hydj", Account: "zhang", Department: civil, Address: "192.0.2.7",
 		Created: b.now(), LastSeen: b.now(), Expires: b.now().Add(24 * time.Hour),
 	}
+	want.Credential = s.Credential // TestSessionEndsWithItsCredential
 	if s != want {
 		t.Errorf("session %+v, want %+v", s, want)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // Resolve finds the session of a token, checks expiry, the application's and account's state and the address, and
@@ -53,9 +54,22 @@ func (m *Manager) entitled(s Session) (Application, bool) {
 	if !appKnown || !accountKnown || app.Disabled || account.Disabled || !m.Directory.DepartmentExists(s.Department) {
 		return Application{}, false
 	}
+	if !m.openedBy(s, app, account) {
+		return Application{}, false
+	}
 	if s.ByOrgCode {
 		return app, m.Directory.Administers(s.Account, s.Department)
 	}
 	// An account that was moved does not go on in its old department.
 	return app, account.Department == s.Department
+}
+
+// openedBy reports whether the secret and the password that opened a session are still those of its application and account. A
+// replaced secret that is still good for a time keeps its sessions until then. Whoever resets a password has ended its sessions by
+// that, on every node that knows of it.
+func (m *Manager) openedBy(s Session, app Application, account Account) bool {
+	now := m.now()
+	return slices.ContainsFunc(app.Secrets, func(secret Secret) bool {
+		return secret.good(now) && m.credential(secret.Hash, account.PasswordHash) == s.Credential
+	})
 }

@@ -175,6 +175,21 @@ func TestResolveAsksTheRegistry(t *testing.T) {
 			a.Disabled = true
 			r.accounts["zhang"] = a
 		}, session.ErrNoSession},
+		{"another secret", plain, func(r *registry) {
+			a := r.applications["hydj"]
+			a.Secrets = []session.Secret{{Hash: "hash:other"}}
+			r.applications["hydj"] = a
+		}, session.ErrNoSession},
+		{"another password", plain, func(r *registry) {
+			a := r.accounts["zhang"]
+			a.PasswordHash = "hash:other"
+			r.accounts["zhang"] = a
+		}, session.ErrNoSession},
+		{"another's password", plain, func(r *registry) {
+			a := r.accounts["wang"]
+			a.PasswordHash = "hash:other"
+			r.accounts["wang"] = a
+		}, nil},
 		{"account moved", plain, func(r *registry) {
 			a := r.accounts["zhang"]
 			a.Department = branch

@@ -157,3 +157,56 @@ func TestNoteSecretOnlyOfSuccess(t *testing.T) {
 		t.Errorf("noted %+v, want nothing", *notes)
 	}
 }
+
+// A session is good as long as the secret that opened it: not longer than its overlap, and not by another secret.
+func TestSessionEndsWithItsCredential(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	token, s := b.login(t, good())
+	if s.Credential == "" {
+		t.Fatal("the session is bound to nothing")
+	}
+	old := session.Secret{Hash: "hash:s3cret", Until: b.now().Add(10 * time.Minute)}
+	b.secrets(session.Secret{Hash: "hash:new"}, old)
+	b.resolves(t, "in the overlap", token, nil)
+	fresh, _ := b.login(t, with(func(c *session.Credentials) { c.AppSecret = "new" }))
+	b.pass(11 * time.Minute)
+	b.resolves(t, "past the overlap, though nobody ended it", token, session.ErrNoSession)
+	b.resolves(t, "by the new secret", fresh, nil)
+	b.secrets(session.Secret{Hash: "hash:newer"}, session.Secret{Hash: "hash:s3cret", Until: b.now().Add(time.Hour)})
+	b.resolves(t, "rotated twice", fresh, session.ErrNoSession)
+}
+
+// Sessions from before they were bound are over.
+func TestSessionBoundToNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	token, s := b.login(t, good())
+	digest := b.Digest([]byte(token))
+	if err := b.store.Delete(t.Context(), digest); err != nil {
+		t.Fatal(err)
+	}
+	s.Credential = ""
+	if err := b.store.Insert(t.Context(), digest, s); err != nil {
+		t.Fatal(err)
+	}
+	b.resolves(t, "bound to nothing", token, session.ErrNoSession)
+}
+
+// Who comes without an address is locked by account alone: others at the same socket log in.
+func TestNoAddressNoSharedLock(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	socket := func(change func(*session.Credentials)) session.Credentials {
+		return with(func(c *session.Credentials) {
+			c.Address = netip.Addr{}
+			change(c)
+		})
+	}
+	wrong := socket(func(c *session.Credentials) { c.Password = "x" })
+	for range 5 {
+		b.refused(t, "wrong", wrong, session.ErrCredentials)
+	}
+	b.locked(t, "the account", socket(func(*session.Credentials) {}), b.now().Add(10*time.Minute))
+	b.login(t, socket(func(c *session.Credentials) { c.Account = "wang" }))
+}

@@ -20,6 +20,8 @@ type Session struct {
 	Created    time.Time `json:"created"`
 	LastSeen   time.Time `json:"last_seen"`
 	Expires    time.Time `json:"expires"` // absolute
+	// Credential is a keyed digest of the stored secret and password that opened the session: it ends with either of them.
+	Credential string `json:"-"`
 }
 
 // Application and Account are what login needs to know of the registry.

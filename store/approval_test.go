@@ -15,7 +15,7 @@ import (
 // waits adds a pending change and returns its number.
 func waits(t *testing.T, s *store.Store) int64 {
 	t.Helper()
-	id, err := s.Pendings().AddPending(t.Context(), registry.Pending{By: "110000_安全员", Created: epoch})
+	id, err := s.Pendings().AddPending(t.Context(), registry.Pending{By: "110000_安全员", Created: epoch}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,13 @@ func TestForms(t *testing.T) {
 	for _, backend := range storetest.Backends(t) {
 		t.Run(backend.Name, func(t *testing.T) {
 			t.Parallel()
-			registrytest.RunForms(t, func(t *testing.T) registry.FormStore { return backend.Open(t).Forms() })
+			registrytest.RunForms(t, func(t *testing.T) registrytest.Forms {
+				s := backend.Open(t)
+				return struct {
+					registry.FormStore
+					registry.PendingStore
+				}{s.Forms(), s.Pendings()}
+			})
 		})
 	}
 }

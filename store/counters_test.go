@@ -44,8 +44,11 @@ func TestRevisions(t *testing.T) {
 			{"purge none", func() error { return locks.PurgeLocks(t.Context(), epoch) }, false},
 			{"purge", func() error { return locks.PurgeLocks(t.Context(), epoch.Add(time.Hour)) }, true},
 			{"remove", func() error { _, err := locks.RemoveLock(t.Context(), registry.LockAccount, "zhang"); return err }, true},
-			{"pending", func() error { _, err := s.Pendings().AddPending(t.Context(), registry.Pending{}); return err }, false},
-			{"form", func() error { return s.Forms().AddForm(t.Context(), registry.Form{Number: "1"}) }, false},
+			{"pending", func() error { _, err := s.Pendings().AddPending(t.Context(), registry.Pending{}, nil); return err }, false},
+			{"form", func() error {
+				_, err := s.Pendings().AddPending(t.Context(), registry.Pending{}, &registry.Form{Number: "1"})
+				return err
+			}, false},
 			{"use", func() error {
 				return s.SecretUses().NoteSecretUse(t.Context(), registry.SecretUse{AppKey: "hydj", Secret: "0a", LastUsed: epoch})
 			}, false},
@@ -75,7 +78,7 @@ func TestRevisionsWithoutCounter(t *testing.T) {
 		if err := s.Locks().PutLock(t.Context(), registry.Lock{Kind: registry.LockItem, Key: "1"}); err == nil {
 			t.Error("a lock was put that other nodes do not learn of")
 		}
-		if id, err := s.Pendings().AddPending(t.Context(), registry.Pending{}); err == nil {
+		if id, err := s.Pendings().AddPending(t.Context(), registry.Pending{}, nil); err == nil {
 			t.Errorf("AddPending = %d without a counter", id)
 		}
 		if n := count(t, s, `SELECT count(*) FROM locks`) + count(t, s, `SELECT count(*) FROM pending_changes`); n != 0 {

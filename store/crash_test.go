@@ -80,7 +80,7 @@ func writeForever(s *store.Store) error {
 			return err
 		}
 		fmt.Fprintf(os.Stdout, "locks %d\n", changes)
-		if proposed, err = s.Pendings().AddPending(ctx, crashPending(proposed+1)); err != nil {
+		if proposed, err = s.Pendings().AddPending(ctx, crashPending(proposed+1), nil); err != nil {
 			return err
 		}
 		fmt.Fprintf(os.Stdout, "pending %d\n", proposed)
@@ -315,6 +315,7 @@ func verifyPending(t *testing.T, s *store.Store, confirmed, decided int64) {
 		open, done := crashPending(id), crashPending(id)
 		open.ID, open.State = id, registry.PendingOpen
 		d := crashDecision(id)
+		done.Declaration = nil
 		done.ID, done.State, done.DecidedBy, done.Decided, done.Note = id, d.State, d.DecidedBy, d.Decided, d.Note
 		got, err := s.Pendings().GetPending(t.Context(), id)
 		if got.State == registry.PendingApproved {

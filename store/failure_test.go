@@ -92,7 +92,6 @@ func TestReadOnly(t *testing.T) {
 			"Clear":         s.Sessions().Clear(t.Context(), digest("key")),
 			"PutLock":       putLock(t, s),
 			"AddPending":    addPending(t, s),
-			"AddForm":       s.Forms().AddForm(t.Context(), registry.Form{Number: "1"}),
 			"NoteSecretUse": s.SecretUses().NoteSecretUse(t.Context(), registry.SecretUse{AppKey: "hydj", Secret: "0a", LastUsed: epoch}),
 		} {
 			if err == nil || !strings.HasPrefix(err.Error(), "store: ") || !readOnly(err) {
@@ -113,7 +112,7 @@ func putLock(t *testing.T, s *store.Store) error {
 
 func addPending(t *testing.T, s *store.Store) error {
 	t.Helper()
-	_, err := s.Pendings().AddPending(t.Context(), registry.Pending{By: "110000_安全员", Created: epoch})
+	_, err := s.Pendings().AddPending(t.Context(), registry.Pending{By: "110000_安全员", Created: epoch}, nil)
 	return err
 }
 
@@ -141,7 +140,10 @@ func TestErrorsNameTheTable(t *testing.T) {
 			"locks":           func(s *store.Store) error { return putLock(t, s) },
 			"counters":        func(s *store.Store) error { return errors.Join(putLock(t, s), addPending(t, s)) },
 			"pending_changes": func(s *store.Store) error { return addPending(t, s) },
-			"forms":           func(s *store.Store) error { return s.Forms().AddForm(t.Context(), registry.Form{Number: "1"}) },
+			"forms": func(s *store.Store) error {
+				_, err := s.Pendings().AddPending(t.Context(), registry.Pending{}, &registry.Form{Number: "1"})
+				return err
+			},
 			"secret_uses": func(s *store.Store) error {
 				return s.SecretUses().NoteSecretUse(t.Context(), registry.SecretUse{AppKey: "hydj", Secret: "0a", LastUsed: epoch})
 			},

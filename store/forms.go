@@ -14,14 +14,18 @@ var _ registry.FormStore = forms{}
 
 const formColumns = `SELECT number, received, entered_by, unit, digest, pending, `
 
-func (s forms) AddForm(ctx context.Context, f registry.Form) error {
+// addForm keeps a form in the transaction of the change that it became.
+func (s *Store) addForm(ctx context.Context, tx *sql.Tx, f registry.Form, pending int64) error {
 	const tried = "insert into forms"
-	_, err := s.exec(ctx, tried, `INSERT INTO forms (number, received, entered_by, unit, digest, pending, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		f.Number, stamp(f.Received), f.By, f.Unit, f.Digest, f.Pending, optional(f.Sealed))
+	_, err := tx.ExecContext(ctx, `INSERT INTO forms (number, received, entered_by, unit, digest, pending, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		f.Number, stamp(f.Received), f.By, f.Unit, f.Digest, pending, optional(f.Sealed))
 	if s.dialect.duplicate(err) {
-		return failed(tried, registry.ErrFormExists)
+		err = registry.ErrFormExists
 	}
-	return err
+	if err != nil {
+		return failed(tried, err)
+	}
+	return nil
 }
 
 func (s forms) GetForm(ctx context.Context, number string) (registry.Form, error) {

@@ -15,13 +15,13 @@ type pendings struct{ *Store }
 var _ registry.PendingStore = pendings{}
 
 const (
-	pendingColumns = `SELECT id, proposed_by, why, created, expires, base, classes, changes, forced, form, state, decided_by, decided, note, version, `
+	pendingColumns = `SELECT id, proposed_by, why, created, expires, base, classes, changes, shifts, forced, form, state, decided_by, decided, note, version, `
 	selectPending  = pendingColumns + `declaration FROM pending_changes WHERE id = $1`
 	// Lists go without the declaration, which is long.
 	selectPendingHeads = pendingColumns + `NULL FROM pending_changes WHERE ($1 = '' OR state = $1) ORDER BY id DESC LIMIT $2`
 )
 
-func (s pendings) AddPending(ctx context.Context, p registry.Pending) (int64, error) {
+func (s pendings) AddPending(ctx context.Context, p registry.Pending, form *registry.Form) (int64, error) {
 	const tried = "insert into pending_changes"
 	classes, err := json.Marshal(p.Classes)
 	if err != nil {
@@ -37,14 +37,17 @@ func (s pendings) AddPending(ctx context.Context, p registry.Pending) (int64, er
 		if id, err = countUp(ctx, tx, countedPending); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO pending_changes (id, proposed_by, why, created, expires, base, classes, changes, forced, form,
-			state, decided_by, decided, note, version, declaration) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '', 0, '', 0, $12)`,
-			id, p.By, p.Why, stamp(p.Created), stamp(p.Expires), p.Base, string(classes), string(changes), p.Force, p.Form,
+		_, err = tx.ExecContext(ctx, `INSERT INTO pending_changes (id, proposed_by, why, created, expires, base, classes, changes, shifts, forced, form,
+			state, decided_by, decided, note, version, declaration) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, '', 0, '', 0, $13)`,
+			id, p.By, p.Why, stamp(p.Created), stamp(p.Expires), p.Base, string(classes), string(changes), p.Shifts, p.Force, p.Form,
 			registry.PendingOpen, optional(p.Declaration))
 		if err != nil {
 			return failed(tried, err)
 		}
-		return nil
+		if form == nil {
+			return nil
+		}
+		return s.addForm(ctx, tx, *form, id)
 	})
 	if err != nil {
 		return 0, err
@@ -71,7 +74,7 @@ func scanPending(r row) (registry.Pending, error) {
 		created, expires, decided int64
 		classes, changes          []byte
 	)
-	err := r.Scan(&p.ID, &p.By, &p.Why, &created, &expires, &p.Base, &classes, &changes, &p.Force, &p.Form,
+	err := r.Scan(&p.ID, &p.By, &p.Why, &created, &expires, &p.Base, &classes, &changes, &p.Shifts, &p.Force, &p.Form,
 		&p.State, &p.DecidedBy, &decided, &p.Note, &p.Version, &p.Declaration)
 	if err != nil {
 		return registry.Pending{}, failed(tried, err)
@@ -97,7 +100,7 @@ func decidePending(ctx context.Context, tx *sql.Tx, id int64, decision registry.
 	if decision.State == registry.PendingOpen {
 		return fmt.Errorf("store: %s: %s is no decision", tried, registry.PendingOpen)
 	}
-	result, err := tx.ExecContext(ctx, `UPDATE pending_changes SET state = $2, decided_by = $3, decided = $4, note = $5, version = $6
+	result, err := tx.ExecContext(ctx, `UPDATE pending_changes SET state = $2, decided_by = $3, decided = $4, note = $5, version = $6, declaration = NULL
 		WHERE id = $1 AND state = $7`,
 		id, decision.State, decision.DecidedBy, stamp(decision.Decided), decision.Note, decision.Version, registry.PendingOpen)
 	if err != nil {

@@ -14,7 +14,7 @@ type sessions struct{ *Store }
 var _ session.Store = sessions{}
 
 const (
-	sessionColumns = `SELECT id, app_key, account, department, by_org_code, address, created, last_seen, expires FROM sessions`
+	sessionColumns = `SELECT id, app_key, account, department, by_org_code, address, created, last_seen, expires, credential FROM sessions`
 	selectSession  = sessionColumns + ` WHERE digest = $1`
 	// whereMatching wants the members of a session.Match as $1 to $3.
 	whereMatching = ` WHERE ($1 = '' OR app_key = $1) AND ($2 = '' OR account = $2) AND ($3 = '' OR department = $3)`
@@ -22,9 +22,10 @@ const (
 
 func (s sessions) Insert(ctx context.Context, digest []byte, one session.Session) error {
 	_, err := s.exec(ctx, "insert into sessions",
-		`INSERT INTO sessions (digest, id, app_key, account, department, by_org_code, address, created, last_seen, expires)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		digest, one.ID, one.AppKey, one.Account, one.Department, one.ByOrgCode, one.Address, stamp(one.Created), stamp(one.LastSeen), stamp(one.Expires))
+		`INSERT INTO sessions (digest, id, app_key, account, department, by_org_code, address, created, last_seen, expires, credential)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		digest, one.ID, one.AppKey, one.Account, one.Department, one.ByOrgCode, one.Address,
+		stamp(one.Created), stamp(one.LastSeen), stamp(one.Expires), one.Credential)
 	return err
 }
 
@@ -42,7 +43,7 @@ func scanSession(r row) (session.Session, error) {
 		one                    session.Session
 		created, seen, expires int64
 	)
-	err := r.Scan(&one.ID, &one.AppKey, &one.Account, &one.Department, &one.ByOrgCode, &one.Address, &created, &seen, &expires)
+	err := r.Scan(&one.ID, &one.AppKey, &one.Account, &one.Department, &one.ByOrgCode, &one.Address, &created, &seen, &expires, &one.Credential)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = session.ErrNoSession
 	}

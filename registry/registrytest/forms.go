@@ -13,11 +13,17 @@ import (
 	"licgate/registry"
 )
 
+// Forms are what forms are read from, and the changes that they come with.
+type Forms interface {
+	registry.FormStore
+	registry.PendingStore
+}
+
 // RunForms checks a registry.FormStore. open returns a fresh, empty one and undoes it in t.Cleanup. Stores keep times to the
 // microsecond at least.
-func RunForms(t *testing.T, open func(t *testing.T) registry.FormStore) {
+func RunForms(t *testing.T, open func(t *testing.T) Forms) {
 	t.Helper()
-	run(t, open, []check[registry.FormStore]{
+	run(t, open, []check[Forms]{
 		{"round trip", formRoundTrip},
 		{"not there", noForm},
 		{"exists", formExists},
@@ -35,9 +41,34 @@ func form(number string) registry.Form {
 	}
 }
 
-func addForm(t *testing.T, s registry.FormStore, f registry.Form) {
+// propose keeps a form with the change that it became.
+func propose(ctx context.Context, s Forms, f registry.Form) (id int64, err error) {
+	p := proposal()
+	p.Form = f.Number
+	return s.AddPending(ctx, p, &f)
+}
+
+// addForm keeps a form, and returns it as it is there: with the number of its change.
+func addForm(t *testing.T, s Forms, f registry.Form) registry.Form {
 	t.Helper()
-	noError(t, "AddForm", s.AddForm(t.Context(), f))
+	id, err := propose(t.Context(), s, f)
+	noError(t, "AddPending", err)
+	f.Pending = id
+	return f
+}
+
+// refusedForm wants a form refused, and its change with it.
+func refusedForm(t *testing.T, doing string, s Forms, f registry.Form) {
+	t.Helper()
+	before, err := s.ListPending(t.Context(), "", 100)
+	noError(t, "ListPending", err)
+	_, err = propose(t.Context(), s, f)
+	refused(t, doing, err, registry.ErrFormExists)
+	after, err := s.ListPending(t.Context(), "", 100)
+	noError(t, "ListPending", err)
+	if len(after) != len(before) {
+		t.Errorf("%s left a change: %d became %d", doing, len(before), len(after))
+	}
 }
 
 func sameForm(a, b registry.Form) bool {
@@ -46,7 +77,7 @@ func sameForm(a, b registry.Form) bool {
 	return same && reflect.DeepEqual(a, b)
 }
 
-func wantForm(t *testing.T, s registry.FormStore, want registry.Form) {
+func wantForm(t *testing.T, s Forms, want registry.Form) {
 	t.Helper()
 	got, err := s.GetForm(t.Context(), want.Number)
 	noError(t, "GetForm", err)
@@ -55,16 +86,15 @@ func wantForm(t *testing.T, s registry.FormStore, want registry.Form) {
 	}
 }
 
-func formRoundTrip(t *testing.T, s registry.FormStore) {
+func formRoundTrip(t *testing.T, s Forms) {
 	long := form("long")
 	long.Sealed = slices.Repeat([]byte{0, 255}, 1<<20)
 	for _, f := range []registry.Form{form("京证照〔2026〕1号"), long, {Number: "bare"}} {
-		addForm(t, s, f)
-		wantForm(t, s, f)
+		wantForm(t, s, addForm(t, s, f))
 	}
 }
 
-func noForm(t *testing.T, s registry.FormStore) {
+func noForm(t *testing.T, s Forms) {
 	if all, err := s.ListForms(t.Context(), 10); err != nil || len(all) != 0 {
 		t.Errorf("ListForms = %v, %v; want none", all, err)
 	}
@@ -78,31 +108,31 @@ func noForm(t *testing.T, s registry.FormStore) {
 	}
 }
 
-func formExists(t *testing.T, s registry.FormStore) {
-	first := form("A1")
-	addForm(t, s, first)
+func formExists(t *testing.T, s Forms) {
+	first := addForm(t, s, form("A1"))
 	second := registry.Form{Number: "A1", Received: epoch.Add(time.Hour), By: "another", Unit: "another", Digest: "11", Pending: 4, Sealed: []byte("x")}
-	refused(t, "AddForm of another of that number", s.AddForm(t.Context(), second), registry.ErrFormExists)
-	refused(t, "AddForm of the same", s.AddForm(t.Context(), first), registry.ErrFormExists)
+	refusedForm(t, "another of that number", s, second)
+	refusedForm(t, "the same again", s, first)
 	wantForm(t, s, first)
 	second.Number = "a1" // numbers are exact
-	addForm(t, s, second)
+	second = addForm(t, s, second)
 	wantForm(t, s, first)
 	wantForm(t, s, second)
 }
 
-func formKeepsNoSlice(t *testing.T, s registry.FormStore) {
+func formKeepsNoSlice(t *testing.T, s Forms) {
 	f := form("A1")
-	addForm(t, s, f)
+	want := addForm(t, s, f)
+	want.Sealed = slices.Clone(want.Sealed)
 	f.Sealed[0] = 'x'
-	wantForm(t, s, form("A1"))
+	wantForm(t, s, want)
 	got, err := s.GetForm(t.Context(), "A1")
 	noError(t, "GetForm", err)
 	got.Sealed[0] = 'x'
-	wantForm(t, s, form("A1"))
+	wantForm(t, s, want)
 }
 
-func listForms(t *testing.T, s registry.FormStore) {
+func listForms(t *testing.T, s Forms) {
 	var all []registry.Form // newest first
 	for i, number := range []string{"B", "a", "C", "1"} {
 		f := form(number)
@@ -110,7 +140,7 @@ func listForms(t *testing.T, s registry.FormStore) {
 		all = append(all, f)
 	}
 	for _, i := range []int{2, 0, 3, 1} {
-		addForm(t, s, all[i])
+		all[i] = addForm(t, s, all[i])
 	}
 	for i := range all {
 		all[i].Sealed = nil
@@ -124,18 +154,18 @@ func listForms(t *testing.T, s registry.FormStore) {
 	}
 }
 
-func formsCancelled(t *testing.T, s registry.FormStore) {
+func formsCancelled(t *testing.T, s Forms) {
 	addForm(t, s, form("A1"))
 	cancelled(t, map[string]func(context.Context) error{
-		"AddForm":   func(ctx context.Context) error { return s.AddForm(ctx, form("A2")) },
-		"GetForm":   func(ctx context.Context) error { _, err := s.GetForm(ctx, "A1"); return err },
-		"ListForms": func(ctx context.Context) error { _, err := s.ListForms(ctx, 1); return err },
+		"AddPending": func(ctx context.Context) error { _, err := propose(ctx, s, form("A2")); return err },
+		"GetForm":    func(ctx context.Context) error { _, err := s.GetForm(ctx, "A1"); return err },
+		"ListForms":  func(ctx context.Context) error { _, err := s.ListForms(ctx, 1); return err },
 	})
 	_, err := s.GetForm(t.Context(), "A2")
-	refused(t, "GetForm of one whose AddForm was cancelled", err, registry.ErrNoForm)
+	refused(t, "GetForm of one whose AddPending was cancelled", err, registry.ErrNoForm)
 }
 
-func concurrentForm(t *testing.T, s registry.FormStore) {
+func concurrentForm(t *testing.T, s Forms) {
 	mine := func(i int) registry.Form {
 		f := form("A1")
 		f.By, f.Sealed = fmt.Sprint("by ", i), fmt.Append(nil, "sealed ", i)
@@ -143,20 +173,23 @@ func concurrentForm(t *testing.T, s registry.FormStore) {
 	}
 	var (
 		mu      sync.Mutex
-		winners []int
+		winners []registry.Form
 	)
 	together(func(i int) {
-		switch err := s.AddForm(t.Context(), mine(i)); {
+		f := mine(i)
+		id, err := propose(t.Context(), s, f)
+		switch {
 		case err == nil:
+			f.Pending = id
 			mu.Lock()
-			winners = append(winners, i)
+			winners = append(winners, f)
 			mu.Unlock()
 		case !errors.Is(err, registry.ErrFormExists):
-			t.Errorf("AddForm: error %v, want ErrFormExists", err)
+			t.Errorf("AddPending: error %v, want ErrFormExists", err)
 		}
 	})
 	if len(winners) != 1 {
 		t.Fatalf("%v added the form, want one", winners)
 	}
-	wantForm(t, s, mine(winners[0]))
+	wantForm(t, s, winners[0])
 }

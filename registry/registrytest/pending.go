@@ -42,7 +42,7 @@ func proposal() registry.Pending {
 			{Action: "change", Kind: "application", Key: "hydj", Field: "ip_allow", Old: "<a>&'\"\\", New: "127.0.0.0/8\n10.0.0.0/8"},
 			{Action: "add", Kind: "policy", Key: "policy", New: "p, role:x, *, *, view, *, deny"},
 		},
-		Declaration: []byte{1, 0, 255, '\''},
+		Shifts: "0f1e", Declaration: []byte{1, 0, 255, '\''},
 	}
 }
 
@@ -55,6 +55,7 @@ func opened(id int64, p registry.Pending) registry.Pending {
 // decided is p after a decision.
 func decided(p, decision registry.Pending) registry.Pending {
 	p.State, p.DecidedBy, p.Decided, p.Note, p.Version = decision.State, decision.DecidedBy, decision.Decided, decision.Note, decision.Version
+	p.Declaration = nil
 	return p
 }
 
@@ -67,7 +68,7 @@ func approval(version int64) registry.Pending {
 // add keeps a change and returns it as it is there.
 func add(t *testing.T, s registry.PendingStore, p registry.Pending) registry.Pending {
 	t.Helper()
-	id, err := s.AddPending(t.Context(), p)
+	id, err := s.AddPending(t.Context(), p, nil)
 	noError(t, "AddPending", err)
 	return opened(id, p)
 }
@@ -106,8 +107,8 @@ func pendingAddedAsOpen(t *testing.T, s registry.PendingStore) {
 	for _, state := range []string{registry.PendingApproved, registry.PendingRejected, "", "nonsense"} {
 		want := add(t, s, proposal())
 		p := decided(proposal(), approval(9))
-		p.ID, p.State = 99, state
-		id, err := s.AddPending(t.Context(), p)
+		p.ID, p.State, p.Declaration = 99, state, want.Declaration
+		id, err := s.AddPending(t.Context(), p, nil)
 		noError(t, "AddPending", err)
 		if id != want.ID+1 {
 			t.Errorf("ID %d, want %d", id, want.ID+1)
@@ -135,7 +136,7 @@ func noPending(t *testing.T, s registry.PendingStore) {
 
 func pendingKeepsNoSlice(t *testing.T, s registry.PendingStore) {
 	p := proposal()
-	id, err := s.AddPending(t.Context(), p)
+	id, err := s.AddPending(t.Context(), p, nil)
 	noError(t, "AddPending", err)
 	spoil := func(p registry.Pending) { p.Classes[0], p.Changes[0].Key, p.Declaration[0] = "x", "x", 'x' }
 	spoil(p)
@@ -248,7 +249,7 @@ func noDecision(t *testing.T, s registry.PendingStore) {
 func pendingCancelled(t *testing.T, s registry.PendingStore) {
 	there := add(t, s, proposal())
 	cancelled(t, map[string]func(context.Context) error{
-		"AddPending":    func(ctx context.Context) error { _, err := s.AddPending(ctx, proposal()); return err },
+		"AddPending":    func(ctx context.Context) error { _, err := s.AddPending(ctx, proposal(), nil); return err },
 		"GetPending":    func(ctx context.Context) error { _, err := s.GetPending(ctx, there.ID); return err },
 		"ListPending":   func(ctx context.Context) error { _, err := s.ListPending(ctx, "", 1); return err },
 		"DecidePending": func(ctx context.Context) error { return s.DecidePending(ctx, there.ID, approval(8)) },
@@ -268,7 +269,7 @@ func numbersWithoutGap(t *testing.T, s registry.PendingStore) {
 		for range 3 {
 			p := proposal()
 			p.By = fmt.Sprint("by ", i)
-			id, err := s.AddPending(t.Context(), p)
+			id, err := s.AddPending(t.Context(), p, nil)
 			if err != nil {
 				t.Errorf("AddPending: %v", err)
 				return

@@ -26,7 +26,7 @@ func (s *Store) Insert(ctx context.Context, digest []byte, v session.Session) er
 		d, life.Milliseconds(), micros(v.Expires), micros(v.LastSeen),
 		"id", v.ID, "app_key", v.AppKey, "account", v.Account, "department", v.Department,
 		"by_org_code", strconv.FormatBool(v.ByOrgCode), "address", v.Address, "created", micros(v.Created),
-		"last_seen", micros(v.LastSeen), "expires", micros(v.Expires), "indexes", strings.Join(indexes, " "))
+		"last_seen", micros(v.LastSeen), "expires", micros(v.Expires), "indexes", strings.Join(indexes, " "), "credential", v.Credential)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (s *Store) Find(ctx context.Context, digest []byte) (session.Session, error
 func decode(fields map[string]string) (session.Session, error) {
 	v := session.Session{
 		ID: fields["id"], AppKey: fields["app_key"], Account: fields["account"], Department: fields["department"],
-		Address: fields["address"],
+		Address: fields["address"], Credential: fields["credential"],
 	}
 	var err error
 	if v.ByOrgCode, err = strconv.ParseBool(fields["by_org_code"]); err != nil {

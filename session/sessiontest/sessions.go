@@ -16,7 +16,7 @@ func insertFind(t *testing.T, st session.Store) {
 		{
 			ID: "a1", AppKey: "hydj", Account: "110000_经办人", Department: "11110000000021135M", ByOrgCode: true,
 			Address: "2001:db8::7", Created: now.In(shanghai), LastSeen: now.Add(time.Millisecond).UTC(),
-			Expires: now.Add(24 * time.Hour).In(shanghai),
+			Expires: now.Add(24 * time.Hour).In(shanghai), Credential: "0f1e",
 		},
 		sample(1, now),
 		{ID: "bare", Created: now, LastSeen: now, Expires: now.Add(time.Hour)},

@@ -19,7 +19,8 @@ CREATE TABLE locks (
     PRIMARY KEY (kind, key)
 );
 
--- The id is the value of 'pending'. classes and changes are JSON. declaration is ciphertext; it stands last because it is long.
+-- The id is the value of 'pending'. classes and changes are JSON. declaration holds hashes and ciphertext in place of what is secret, and names
+-- of persons in clear; it stands last because it is long.
 CREATE TABLE pending_changes (
     id          BIGINT NOT NULL PRIMARY KEY,
     proposed_by {{.Text}} NOT NULL,

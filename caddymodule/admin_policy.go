@@ -253,6 +253,7 @@ func present(p *registry.Platform) {
 	for i := range p.Accounts {
 		p.Accounts[i].DisabledGiven = true
 	}
+	p.Masking = append([]registry.MaskRule{}, p.Masking...)
 	if p.Policy == nil {
 		p.Policy = new(string)
 	}

@@ -135,7 +135,7 @@ func (l *Licences) currentUser(_ *http.Request, t *trip, a *protocol.Answer) err
 		if err != nil {
 			return fmt.Errorf("opening an account's identity number: %w", err)
 		}
-		user.IdentityNum = masking.Mask(masking.IdentityNumber, number)
+		user.IdentityNum = t.state.masking.Mask(masking.IdentityNumber, number)
 	}
 	a.Data = user
 	return nil

@@ -23,11 +23,8 @@ type hiddenField struct {
 	rule   string // the line that denies it, if one does
 }
 
-// Reasons why a field is hidden beside those of the policy.
-const (
-	reasonNotAsked policy.Reason = "not_asked" // nobody asked for sensitive data
-	reasonNoRight  policy.Reason = "no_right"  // application or account may not see it
-)
+// reasonNotAsked is why a field is hidden when nobody asked for sensitive data; otherwise the policy knows why.
+const reasonNotAsked policy.Reason = "not_asked"
 
 // layPlans decides per item which fields are hidden, and records it.
 func (m *Mask) layPlans(t *trip) {
@@ -68,15 +65,11 @@ func (m *Mask) layAsked(t *trip, item *licence.Item, masked laidPlan) laidPlan {
 	laid.hidden = nil
 	for _, key := range keys {
 		if !slices.Contains(clear, key) {
-			laid.hidden = append(laid.hidden, t.whyHidden(q, key))
+			reason, rule := policy.WhyMasked(t.state.decider, q, key)
+			laid.hidden = append(laid.hidden, hiddenField{key, reason, rule})
 		}
 	}
 	return laid
-}
-
-// whyHidden says for what reason the policy does not show a field in clear to a caller who asks.
-func (t *trip) whyHidden(_ policy.Request, key string) hiddenField {
-	return hiddenField{key: key, reason: reasonNoRight}
 }
 
 // laidPlan is a plan with what is said of it.
@@ -88,7 +81,7 @@ type laidPlan struct {
 
 // plan makes the plan of an item for somebody who sees the fields of clear.
 func (m *Mask) plan(t *trip, item *licence.Item, clear []string) laidPlan {
-	spec := masking.Spec{Clear: clear}
+	spec := masking.Spec{Clear: clear, Rules: t.state.masking}
 	var laid laidPlan
 	for _, f := range item.Fields {
 		if f.Sensitive == "" {
@@ -192,7 +185,7 @@ func roleKind(item *licence.Item, plan *masking.Plan, role string) masking.Kind 
 // attribute masks an attribute of a licence.
 func (t *trip) attribute(item *licence.Item, role, value string) string {
 	if kind := roleKind(item, t.plans[item.Code], role); kind != "" {
-		return masking.Mask(kind, value)
+		return t.state.masking.Mask(kind, value)
 	}
 	return value
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"licgate/licence"
+	"licgate/masking"
 	"licgate/policy"
 	"licgate/registry"
 	"licgate/session"
@@ -20,6 +21,7 @@ type state struct {
 	items    []*licence.Item // in the order of the registry
 	byCode   map[string]*licence.Item
 	callers  map[string]session.Application // by app_key, for every request's session
+	masking  *masking.Rules
 
 	// Locks are no part of the version: an emergency brake that is pulled and let go beside it.
 	locks         *registry.Locks
@@ -59,8 +61,12 @@ func (h *shared) newState(version int64, p *registry.Platform, lines []string) (
 		}
 		decider = policy.Shadow(decider, reference, h.shadow, mathrand.Float64, h.mismatch)
 	}
+	rules, err := maskRules(p)
+	if err != nil {
+		return nil, err
+	}
 	st := &state{
-		version: version, registry: registry.NewSnapshot(p), decider: decider,
+		masking: rules, version: version, registry: registry.NewSnapshot(p), decider: decider,
 		byCode: make(map[string]*licence.Item), callers: make(map[string]session.Application),
 	}
 	for i := range p.Applications {
@@ -72,6 +78,15 @@ func (h *shared) newState(version int64, p *registry.Platform, lines []string) (
 		st.byCode[item.Code] = item
 	}
 	return st, nil
+}
+
+// maskRules says the platform's masking in the masker's words.
+func maskRules(p *registry.Platform) (*masking.Rules, error) {
+	chosen := make(map[masking.Kind]string, len(p.Masking))
+	for _, m := range p.Masking {
+		chosen[masking.Kind(m.Sensitive)] = m.Show
+	}
+	return masking.NewRules(chosen)
 }
 
 // item finds a catalogue item by any of its code forms.

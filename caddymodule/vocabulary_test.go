@@ -39,6 +39,25 @@ func TestLeavesSpeakOneLanguage(t *testing.T) {
 			t.Errorf("sensitive %s: %v", kind, err)
 		}
 	}
+	for _, kind := range []masking.Kind{
+		masking.Name, masking.IdentityNumber, masking.Phone, masking.Landline, masking.Address, masking.BirthDate,
+		masking.BankCard, masking.Email, masking.Passport, masking.Photo, masking.Text,
+	} {
+		for _, show := range append(masking.Options(kind), "all") {
+			p, err := registry.Parse(fmt.Appendf(nil, "masking: [{sensitive: %s, show: %q}]", kind, show))
+			if err == nil {
+				err = registry.Check(p)
+			}
+			if (err == nil) != (show != "all") {
+				t.Errorf("masking %s %s: %v", kind, show, err)
+			}
+			if err == nil {
+				if rules, err := maskRules(p); err != nil || (show != masking.Options(kind)[0]) != (rules.Chosen()[kind] == show) {
+					t.Errorf("masking %s %s: %v, %v", kind, show, rules, err)
+				}
+			}
+		}
+	}
 	if accepted(string(masking.PublicNumber), "issue", "user") == nil || masking.Known(masking.PublicNumber) {
 		t.Error("public_number is no kind for a platform file")
 	}

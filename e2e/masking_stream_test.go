@@ -302,6 +302,27 @@ func TestMaskedFields(t *testing.T) {
 	if list, _ := c.get("/license/get_license", "auth_code", code).must(t).body["masked_fields"].([]any); len(list) != 3 {
 		t.Errorf("get_license: %v", list)
 	}
+	// Why: what to apply for.
+	reasons := func(a answer) map[string]string {
+		found := map[string]string{}
+		list, _ := a.body["masked_fields"].([]any)
+		for _, one := range list {
+			f := one.(object)
+			found[f["field"].(string)] = fmt.Sprint(f["reason"], " ", f["rule"])
+		}
+		return found
+	}
+	if got := reasons(auth(c, "true")); got["CZR"] != "account_no_role <nil>" {
+		t.Errorf("an account without the role: %v", got)
+	}
+	if got := reasons(auth(g.login("readonly", "seer"), "true")); got["CZR"] != "app_no_grant <nil>" {
+		t.Errorf("an application without the right: %v", got)
+	}
+	const denied = "p, acct:seer, " + mzj + ", " + marriage + "#POXM, clear, *, deny"
+	g.apply("policy: |\n  " + denied + "\n")
+	if got := reasons(auth(seer, "true")); len(got) != 1 || got["POXM"] != "account_denied "+denied {
+		t.Errorf("denied by a line: %v", got)
+	}
 	// One field by right: a line of the policy.
 	g.apply(edited("roles: [issuer, approver, user, archivist]}", "roles: [issuer, approver, user, archivist]}") +
 		"policy: |\n  p, acct:zhangbin, " + mzj + ", " + marriage + "#POXM, clear, *, allow\n")

@@ -65,6 +65,29 @@ func ExplainClear(d Decider, r Request, field string) Explanation {
 	return e
 }
 
+// WhyMasked says why d does not show a sensitive field of r's item in clear, as ExplainClear does but at the price of a decision: the
+// reason, and the line that denies it, if one does. ReasonUnsure: it is shown, or d is no Decider of this package.
+func WhyMasked(d Decider, r Request, field string) (reason Reason, denying string) {
+	own := compiledOf(d)
+	if own == nil {
+		return ReasonUnsure, ""
+	}
+	var q query
+	missing := q.putClear(&r, field)
+	ruling := own.rule(&q, missing)
+	if ruling.Allow {
+		return ReasonUnsure, ""
+	}
+	if missing == "" {
+		for part, v := range own.match(q) {
+			if q.asked[part] && v.effect == effectDeny {
+				return ruling.Reason, own.lines[v.line]
+			}
+		}
+	}
+	return ruling.Reason, ""
+}
+
 // compiledOf returns the decider behind a Decider of this package, nil for any other.
 func compiledOf(d Decider) *decider {
 	if ours, ok := d.(interface{ compiled() *decider }); ok {

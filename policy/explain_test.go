@@ -117,6 +117,9 @@ func TestExplainClearAnswersAsClear(t *testing.T) {
 				}
 				count[e.Reason]++
 				checkSteps(t, e, lines)
+				if one == Decider(d) {
+					checkWhyMasked(t, d, q, field, e)
+				}
 			}
 		}
 	}
@@ -124,6 +127,24 @@ func TestExplainClearAnswersAsClear(t *testing.T) {
 		if count[reason] < 20 {
 			t.Errorf("%s came %d times", reason, count[reason])
 		}
+	}
+}
+
+// checkWhyMasked holds the quick answer to the whole explanation.
+func checkWhyMasked(t *testing.T, d Decider, q Request, field string, e Explanation) {
+	t.Helper()
+	reason, denying := WhyMasked(d, q, field)
+	want, line := e.Reason, ""
+	if e.Allow {
+		want = ReasonUnsure
+	}
+	for _, step := range e.Steps {
+		if !e.Allow && step.Effect == deny && line == "" {
+			line = step.Line
+		}
+	}
+	if reason != want || denying != line {
+		t.Fatalf("%+v, %s: masked for %s by %q, explained as %s by %q", q, field, reason, denying, want, line)
 	}
 }
 

@@ -6,8 +6,8 @@ import "strings"
 // or number: "(已设置)" stands for one.
 type Change struct {
 	Action string `json:"action"` // add, remove, change
-	Kind   string `json:"kind"`   // department, item, service_item, application, account, administrator, policy
-	// Key is the code, app_key, account or administrator; DEPARTMENT/CODE of a service item; "policy" of the policy text.
+	Kind   string `json:"kind"`   // department, item, service_item, application, account, administrator, masking, policy
+	// Key is the code, app_key, account, administrator or masking kind; DEPARTMENT/CODE of a service item; "policy" of the policy text.
 	Key string `json:"key"`
 	// Field is what changed: a key of the file, or a path by names: fields.CZR.sensitive, grants[0].needs.
 	Field string `json:"field,omitempty"` // for change
@@ -29,6 +29,7 @@ const (
 	kindApplication   = "application"
 	kindAccount       = "account"
 	kindAdministrator = "administrator"
+	kindMasking       = "masking"
 	kindPolicy        = "policy"
 )
 
@@ -37,7 +38,7 @@ const hidden = "(已设置)"
 
 var kindNames = map[string]string{
 	kindDepartment: "单位", kindItem: "证照目录", kindServiceItem: "事项", kindApplication: "应用", kindAccount: "账户",
-	kindAdministrator: "管理员", kindPolicy: "策略",
+	kindAdministrator: "管理员", kindMasking: "脱敏规则", kindPolicy: "策略",
 }
 
 // String returns the change as a line for people: "+ 应用 hydj（婚姻登记系统）", "~ 应用 hydj：ip_allow 127.0.0.0/8 → 10.0.0.0/8".

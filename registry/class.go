@@ -55,7 +55,7 @@ func Classes(changes []Change, before, after *Platform) []string {
 		switch {
 		case c.Kind == kindAdministrator:
 			classes[ClassAdministrators] = true
-		case c.Kind == kindPolicy:
+		case c.Kind == kindPolicy || c.Kind == kindMasking:
 			classes[ClassRights] = true
 		case c.Action == actionChange:
 			classes[c.memberClass()] = true

@@ -62,6 +62,7 @@ func TestClasses(t *testing.T) {
 		{"an account with rights", []string{account, account + "{account: b, name: 乙, " + mzj + ", roles: [user]}, "}, []string{credentials, registered, rights}},
 		{"an account renamed", []string{"110000_zhangbin", "zhangbin"}, []string{credentials, registered, rights}},
 		{"policy", []string{"if any\n", "if any\n  # a remark\n"}, []string{rights}},
+		{"masking", []string{"policy:", `masking: [{sensitive: name, show: none}]` + "\npolicy:"}, []string{rights}},
 		{"administrators", []string{"policy:", threePowers + "policy:"}, []string{administrators}},
 		{
 			"all of them",
@@ -213,7 +214,7 @@ func TestEveryMemberHasAClass(t *testing.T) {
 		"Account.Account": credentialsToo, "Account.Name": ClassRegistry, "Account.IdentitySealed": ClassRegistry, "Account.Department": ClassRights,
 		"Account.PasswordHash": ClassCredentials, "Account.Roles": ClassRights, "Account.Disabled": ClassRights,
 
-		"Platform.Policy": ClassRights,
+		"MaskRule.Sensitive": ClassRights, "MaskRule.Show": ClassRights, "Platform.Policy": ClassRights,
 	}
 	full := everything(t)
 	stored, err := json.Marshal(full)

@@ -20,6 +20,7 @@ type sealedDeclaration struct {
 	Applications   []sealedApplication   `json:"applications,omitzero"`
 	Accounts       []sealedAccount       `json:"accounts,omitzero"`
 	Administrators []sealedAdministrator `json:"administrators,omitzero"`
+	Masking        []MaskRule            `json:"masking,omitzero"`
 	Policy         *string               `json:"policy,omitempty"`
 }
 
@@ -52,7 +53,8 @@ func SealDeclaration(declared, current *Platform, v Vault) ([]byte, error) {
 		current = &Platform{}
 	}
 	sealed := sealedDeclaration{
-		V: declarationVersion, Departments: declared.Departments, Items: declared.Items, ServiceItems: declared.ServiceItems, Policy: declared.Policy,
+		V: declarationVersion, Departments: declared.Departments, Items: declared.Items, ServiceItems: declared.ServiceItems,
+		Masking: declared.Masking, Policy: declared.Policy,
 	}
 	var err error
 	if sealed.Applications, err = each(declared.Applications, current.Applications, applicationKey, v, sealApplication); err != nil {
@@ -166,7 +168,7 @@ func OpenDeclaration(sealed []byte) (*Platform, error) {
 		return nil, ErrDeclaration
 	}
 	return &Platform{
-		Departments: s.Departments, Items: s.Items, ServiceItems: s.ServiceItems, Policy: s.Policy,
+		Departments: s.Departments, Items: s.Items, ServiceItems: s.ServiceItems, Masking: s.Masking, Policy: s.Policy,
 		Applications: opened(s.Applications, func(a sealedApplication) Application {
 			a.Application.DisabledGiven, a.Application.Renew = a.DisabledGiven, a.Renew
 			return a.Application

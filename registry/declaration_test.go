@@ -111,13 +111,13 @@ func TestDeclaration(t *testing.T) {
 		}
 	}
 	for _, file := range []string{
-		"{}", "applications: []", "accounts: []", "administrators: []", "departments: []\nitems: []\nservice_items: []", `policy: ""`, threePowers,
+		"{}", "applications: []", "accounts: []", "administrators: []", "departments: []\nitems: []\nservice_items: []", `policy: ""`, "masking: []", "masking: [{sensitive: name, show: none}]", threePowers,
 	} {
 		samePlan(t, v, parse(t, file), contract)
 		opened := sealed(t, v, parse(t, file), contract)
 		declared := parse(t, file)
 		if (opened.Applications == nil) != (declared.Applications == nil) || (opened.Accounts == nil) != (declared.Accounts == nil) ||
-			(opened.Administrators == nil) != (declared.Administrators == nil) || (opened.Policy == nil) != (declared.Policy == nil) ||
+			(opened.Administrators == nil) != (declared.Administrators == nil) || (opened.Policy == nil) != (declared.Policy == nil) || (opened.Masking == nil) != (declared.Masking == nil) ||
 			(opened.Items == nil) != (declared.Items == nil) {
 			t.Errorf("%q: sections came or went: %+v", file, opened)
 		}

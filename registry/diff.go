@@ -19,6 +19,7 @@ func difference(current, next *Platform) []Change {
 	compare(&d, kindApplication, current.Applications, next.Applications, applicationKey, applicationName, d.application)
 	compare(&d, kindAccount, current.Accounts, next.Accounts, accountKey, accountName, d.account)
 	compare(&d, kindAdministrator, current.Administrators, next.Administrators, administratorKey, administratorName, d.administrator)
+	compare(&d, kindMasking, current.Masking, next.Masking, maskRuleKey, maskRuleName, d.maskRule)
 	d.policy(current.Policy, next.Policy)
 	return d.changes
 }
@@ -36,6 +37,11 @@ func accountName(*Account) string           { return "" } // a person's: not sho
 
 func administratorKey(a *Administrator) string { return a.Administrator }
 func administratorName(*Administrator) string  { return "" } // as of an account
+
+func maskRuleKey(m *MaskRule) string { return m.Sensitive }
+func maskRuleName(*MaskRule) string  { return "" }
+
+func (d *differ) maskRule(a, b *MaskRule) { d.text("show", a.Show, b.Show) }
 
 // keyed indexes a section.
 func keyed[T any](all []T, key func(*T) string) map[string]*T {

@@ -15,8 +15,21 @@ func form(f *faults, p *Platform) {
 	applicationForm(f, p.Applications)
 	accountForm(f, p.Accounts)
 	administratorForm(f, p.Administrators)
+	maskingForm(f, p.Masking)
 	if p.Policy != nil {
 		f.want("", "policy", printable(*p.Policy, "\n\t"))
+	}
+}
+
+func maskingForm(f *faults, all []MaskRule) {
+	kinds := uniques{}
+	for i, m := range all {
+		at := f.object("masking", i, m.Sensitive)
+		f.want(at, "sensitive", sensitives.fault(m.Sensitive))
+		if shows, known := maskShows[m.Sensitive]; known {
+			f.want(at, "show", vocabulary{what: "脱敏方式", words: shows}.fault(m.Show))
+		}
+		kinds.check(f, at, "sensitive", m.Sensitive)
 	}
 }
 

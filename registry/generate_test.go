@@ -46,6 +46,11 @@ func generate(r *rand.Rand) *Platform {
 			IdentityNum: m.maybe(func() string { return m.identity(0) }), Password: m.maybe(m.password),
 		}
 	})
+	for _, kind := range []string{"name", "identity_number", "phone"} {
+		if m.IntN(2) == 0 {
+			p.Masking = append(p.Masking, MaskRule{Sensitive: kind, Show: maskShows[kind][m.IntN(len(maskShows[kind]))]})
+		}
+	}
 	p.Administrators = some(m, 0, 4, m.administrator)
 	return p
 }

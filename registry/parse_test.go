@@ -114,8 +114,9 @@ func TestParseSections(t *testing.T) {
 		"applications: []":   {Applications: []Application{}},
 		"accounts: []":       {Accounts: []Account{}},
 		"administrators: []": {Administrators: []Administrator{}},
-		`policy: ""`:         {Policy: new(string)},
-		"\ufeffitems: []":    {Items: []Item{}}, // as some editors on Windows begin a file
+		"masking: [{sensitive: identity_number, show: 1+2}]": {Masking: []MaskRule{{"identity_number", "1+2"}}},
+		`policy: ""`:      {Policy: new(string)},
+		"\ufeffitems: []": {Items: []Item{}}, // as some editors on Windows begin a file
 	} {
 		got := parse(t, file)
 		got.file = nil
@@ -206,7 +207,7 @@ func TestLine(t *testing.T) {
 	p := load(t, "everything.yaml")
 	for path, want := range map[string]int{
 		"departments": 3, "departments[1].code": 4, "departments[2]": 3, "departments[x]": 3, "departments.code": 3, "items[0].fields[1].role": 27,
-		"items[0].name[3]": 10, "policy": 47, "no_such": 0, "": 0, ".": 0, "[": 0,
+		"items[0].name[3]": 10, "policy": 49, "no_such": 0, "": 0, ".": 0, "[": 0,
 	} {
 		if got := p.Line(path); got != want {
 			t.Errorf("Line(%q) = %d, want %d", path, got, want)

@@ -242,6 +242,8 @@ func overlay(current, declared *Platform) *Platform {
 
 		Administrators: slices.Clone(present(declared.Administrators, current.Administrators)),
 
+		Masking: slices.Clone(present(declared.Masking, current.Masking)),
+
 		Policy: presentText(declared.Policy, current.Policy),
 		file:   declared.file,
 	}

@@ -175,7 +175,7 @@ func ordered(p *Platform) *Platform {
 	return &Platform{
 		Departments: byKey(p.Departments, departmentKey), Items: byKey(p.Items, itemKey), ServiceItems: byKey(p.ServiceItems, serviceItemKey),
 		Applications: byKey(p.Applications, applicationKey), Accounts: byKey(p.Accounts, accountKey),
-		Administrators: byKey(p.Administrators, administratorKey), Policy: &policy,
+		Administrators: byKey(p.Administrators, administratorKey), Masking: byKey(p.Masking, maskRuleKey), Policy: &policy,
 	}
 }
 

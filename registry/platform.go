@@ -16,6 +16,8 @@ type Platform struct {
 	Accounts     []Account     `yaml:"accounts,omitempty" json:"accounts,omitempty"`
 	// Administrators are the three powers (三员). Empty: whoever reaches the admin endpoint is all three.
 	Administrators []Administrator `yaml:"administrators,omitempty" json:"administrators,omitempty"`
+	// Masking says how much of sensitive data is shown to who may not see it in clear, where that is not the default.
+	Masking []MaskRule `yaml:"masking,omitempty" json:"masking,omitempty"`
 	// Policy holds further Casbin lines; nil: absent.
 	Policy *string `yaml:"policy,omitempty" json:"policy,omitempty"`
 
@@ -61,6 +63,12 @@ type Field struct {
 	Hidden    bool   `yaml:"hidden,omitempty" json:"hidden,omitempty"`       // not shown on the face
 	Sensitive string `yaml:"sensitive,omitempty" json:"sensitive,omitempty"` // a masking kind, or ""
 	Role      string `yaml:"role,omitempty" json:"role,omitempty"`           // holder_name, holder_identity_num, …
+}
+
+// MaskRule is how much of the values of one masking kind is shown (domain.md §6).
+type MaskRule struct {
+	Sensitive string `yaml:"sensitive" json:"sensitive"`
+	Show      string `yaml:"show" json:"show"`
 }
 
 // ServiceItem is a 事项 (DB11/T 1901) and the licences that it may call for.

@@ -33,6 +33,9 @@ func Render(p *Platform) ([]byte, error) {
 	if p.Administrators != nil {
 		put(root, "administrators", sequence(p.Administrators, administratorNode))
 	}
+	if p.Masking != nil {
+		put(root, "masking", sequence(p.Masking, maskRuleNode))
+	}
 	if p.Policy != nil {
 		put(root, "policy", paragraph(*p.Policy))
 	}
@@ -43,6 +46,13 @@ func Render(p *Platform) ([]byte, error) {
 		return nil, fmt.Errorf("registry: write platform as YAML: %w", err)
 	}
 	return out.Bytes(), nil
+}
+
+func maskRuleNode(m *MaskRule) *yaml.Node {
+	n := mapping(yaml.FlowStyle)
+	put(n, "sensitive", plain(m.Sensitive))
+	put(n, "show", quoted(m.Show))
+	return n
 }
 
 func departmentNode(d *Department) *yaml.Node {

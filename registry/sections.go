@@ -14,6 +14,7 @@ func (r reader) platform(n *yaml.Node) *Platform {
 		section(r, "applications", &p.Applications, r.application),
 		section(r, "accounts", &p.Accounts, r.account),
 		section(r, "administrators", &p.Administrators, r.administrator),
+		section(r, "masking", &p.Masking, r.maskRule),
 		member{"policy", func(n *yaml.Node, path string) {
 			var text string
 			r.text("", &text).read(n, path)
@@ -21,6 +22,15 @@ func (r reader) platform(n *yaml.Node) *Platform {
 		}},
 	)
 	return p
+}
+
+func (r reader) maskRule(n *yaml.Node, path string) MaskRule {
+	var m MaskRule
+	r.object(n, path,
+		r.text("sensitive", &m.Sensitive),
+		r.code("show", &m.Show),
+	)
+	return m
 }
 
 func (r reader) department(n *yaml.Node, path string) Department {

@@ -31,6 +31,13 @@ var (
 	powers       = vocabulary{what: "管理员角色", words: []string{RoleSystem, RoleSecurity, RoleAudit}, names: RoleNames}
 )
 
+// maskShows are what may be shown of each kind, the default first (domain.md §6). Numbers are characters at both ends.
+var maskShows = map[string][]string{
+	"name": {"surname", "none"}, "identity_number": {"6+*", "3+4", "1+2", "none"}, "phone": {"3+4", "3+2", "0+4", "none"},
+	"landline": {"area+2", "area", "none"}, "address": {"district", "city", "province", "none"}, "birth_date": {"year", "none"},
+	"bank_card": {"0+4", "none"}, "email": {"1+domain", "domain", "none"}, "passport": {"1+2", "none"}, "photo": {"none"}, "text": {"none"},
+}
+
 // RoleNames are the roles of administrators in Chinese, for texts.
 var RoleNames = map[string]string{RoleSystem: "系统管理员", RoleSecurity: "安全管理员", RoleAudit: "审计管理员"}
 

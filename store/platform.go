@@ -20,6 +20,7 @@ const (
 	kindApplication   = "application"
 	kindAccount       = "account"
 	kindAdministrator = "administrator"
+	kindMasking       = "masking"
 )
 
 // object is one row of registry_objects.
@@ -160,6 +161,7 @@ func objects(p *registry.Platform) ([]object, error) {
 		encode(&all, kindApplication, p.Applications, func(a *registry.Application) string { return a.AppKey }),
 		encode(&all, kindAccount, p.Accounts, func(a *registry.Account) string { return a.Account }),
 		encode(&all, kindAdministrator, p.Administrators, func(a *registry.Administrator) string { return a.Administrator }),
+		encode(&all, kindMasking, p.Masking, func(m *registry.MaskRule) string { return m.Sensitive }),
 	)
 	return all, err
 }
@@ -189,6 +191,8 @@ func appendObject(p *registry.Platform, one object) error {
 		return decode(&p.Accounts, one)
 	case kindAdministrator:
 		return decode(&p.Administrators, one)
+	case kindMasking:
+		return decode(&p.Masking, one)
 	}
 	return fmt.Errorf("store: registry_objects: unknown kind %s", one.kind)
 }

@@ -16,7 +16,7 @@ import (
 
 const applyHelp = `把 platform.yaml 声明的平台提交给正在运行的网关。
 
-文件中出现的各节（departments、items、service_items、applications、accounts、policy）是该节的全部内容：
+文件中出现的各节（departments、items、service_items、applications、accounts、administrators、masking、policy）是该节的全部内容：
 文件里没有的对象会被删除；未出现的节保持不变。先显示差异，整份文件要么全部生效，要么完全不生效；
 重复提交同一文件没有任何变化。未写 secret、password 的新对象由网关生成，只显示这一次。`
 

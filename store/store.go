@@ -11,6 +11,7 @@ import (
 
 	"github.com/pressly/goose/v3"
 
+	"licgate/gm"
 	"licgate/licence"
 	"licgate/policy"
 	"licgate/registry"
@@ -137,6 +138,9 @@ func (s *Store) Forms() registry.FormStore { return forms{s} }
 
 // SecretUses returns the uses of secrets of this database.
 func (s *Store) SecretUses() registry.SecretUses { return secretUses{s} }
+
+// DataKeys returns the wrapped data keys of this database.
+func (s *Store) DataKeys() gm.KeyStore { return dataKeys{s} }
 
 // Dialect names the database: "sqlite" or "postgres".
 func (s *Store) Dialect() string { return s.dialect.name }

@@ -1,0 +1,20 @@
+-- Data keys, wrapped by a key-encryption key: no secret that this does not guard. A destroyed key has no wrapped (NULL). The revision is a
+-- value of 'data_keys'.
+CREATE TABLE data_keys (
+    id         {{.Text}} NOT NULL PRIMARY KEY,
+    department {{.Text}} NOT NULL,
+    period     {{.Text}} NOT NULL,
+    generation BIGINT NOT NULL,
+    kek        {{.Text}} NOT NULL,
+    wrapped    {{.Bytes}},
+    created    BIGINT NOT NULL,
+    destroyed  BIGINT NOT NULL,
+    shredded   BOOLEAN NOT NULL,
+    mac        {{.Bytes}} NOT NULL,
+    revision   BIGINT NOT NULL UNIQUE
+);
+CREATE UNIQUE INDEX data_keys_generations ON data_keys (department, generation);
+INSERT INTO counters (name, value) VALUES ('data_keys', 0);
+
+-- By whose key a licence is sealed: the head of a sealed value (docs/formats.md).
+CREATE INDEX licences_by_key ON licences (substr(sealed, 1, 9));

@@ -66,6 +66,8 @@ type App struct {
 	Decisions string `json:"policy_decisions,omitempty"`
 	// Credential says whose real-name credentials psn_holder accepts.
 	Credential Credential `json:"credential,omitzero"`
+	// Keys says how keys are guarded.
+	Keys KeyOptions `json:"keys,omitzero"`
 
 	gateway    *gateway
 	verifier   *session.CredentialVerifier
@@ -194,6 +196,9 @@ func (a *App) check() error {
 		if _, known := registry.ClassNames[class]; !known {
 			return fmt.Errorf("licgate: policy approval is %q, allowed are %s", class, strings.Join(slices.Sorted(maps.Keys(registry.ClassNames)), ", "))
 		}
+	}
+	if err := a.Keys.check(); err != nil {
+		return err
 	}
 	switch {
 	case a.AuthFailureStatus != 0 && a.AuthFailureStatus != 200 && a.AuthFailureStatus != 401:

@@ -106,12 +106,6 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 			err = errors.Join(err, g.release())
 		}
 	}()
-	if g.keys, err = take(g, "keys:"+a.Data, func() (*gm.Keyring, func() error, error) {
-		k, err := gm.Open(filepath.Join(a.Data, "keys"), rand.Reader)
-		return k, nil, err
-	}); err != nil {
-		return nil, fmt.Errorf("licgate: keys: %w", err)
-	}
 	if g.store, err = take(g, "store:"+a.Store, func() (*store.Store, func() error, error) {
 		s, err := store.Open(ctx, a.Store)
 		if err != nil {
@@ -120,6 +114,15 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 		return s, s.Close, nil
 	}); err != nil {
 		return nil, fmt.Errorf("licgate: store: %w", err)
+	}
+	if g.keys, err = take(g, a.keysName(), func() (*gm.Keyring, func() error, error) {
+		k, err := openKeys(ctx, a, g.store)
+		if err != nil {
+			return nil, nil, err
+		}
+		return k, k.Close, nil
+	}); err != nil {
+		return nil, fmt.Errorf("licgate: keys: %w", err)
 	}
 	if g.sessions, err = g.openSessions(ctx, a.Sessions); err != nil {
 		return nil, fmt.Errorf("licgate: sessions: %w", err)

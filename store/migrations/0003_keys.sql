@@ -18,3 +18,10 @@ INSERT INTO counters (name, value) VALUES ('data_keys', 0);
 
 -- By whose key a licence is sealed: the head of a sealed value (docs/formats.md).
 CREATE INDEX licences_by_key ON licences (substr(sealed, 1, 9));
+
+-- Whose root key the database belongs to: its id, and an authentication code that only it makes. One row, named 'root'.
+CREATE TABLE key_checks (
+    name {{.Text}} NOT NULL PRIMARY KEY,
+    root {{.Text}} NOT NULL,
+    mac  {{.Bytes}} NOT NULL
+);

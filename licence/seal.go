@@ -205,8 +205,8 @@ func (s *Service) row(l *Licence) (Stored, error) {
 	return row, nil
 }
 
-// unseal opens the sealed part of a row. What was changed is ErrTampered; what was shredded is gm.ErrShredded, and what cannot be opened
-// now is neither.
+// unseal opens the sealed part of a row. What was changed is ErrTampered; what was shredded is gone: ErrNotFound, and gm.ErrShredded. What cannot be
+// opened now is none of these.
 func (s *Service) unseal(row Stored) ([]byte, error) {
 	plaintext, err := s.Keys.Open(row.Sealed, associated(row.Code, row.Revision))
 	if errors.Is(err, gm.ErrSealed) {
@@ -215,6 +215,8 @@ func (s *Service) unseal(row Stored) ([]byte, error) {
 	switch {
 	case errors.Is(err, gm.ErrSealed), errors.Is(err, gm.ErrKeyUnknown), errors.Is(err, gm.ErrKeyRecord):
 		return nil, fmt.Errorf("%w: open %s: %w", ErrTampered, row.Code, err)
+	case errors.Is(err, gm.ErrShredded) && !errors.Is(err, gm.ErrDestroyed):
+		return nil, fmt.Errorf("%w: open %s: %w", ErrNotFound, row.Code, err)
 	case err != nil:
 		return nil, fmt.Errorf("licence: open %s: %w", row.Code, err)
 	}

@@ -25,3 +25,12 @@ CREATE TABLE key_checks (
     root {{.Text}} NOT NULL,
     mac  {{.Bytes}} NOT NULL
 );
+
+-- Work on keys that outlives the process that began it. body is JSON. The number is a value of 'key_jobs'.
+CREATE TABLE key_jobs (
+    number   BIGINT NOT NULL PRIMARY KEY,
+    state    {{.Text}} NOT NULL CHECK (state IN ('running', 'waiting', 'done', 'failed')),
+    body     {{.Text}} NOT NULL,
+    revision BIGINT NOT NULL
+);
+INSERT INTO counters (name, value) VALUES ('key_jobs', 0);

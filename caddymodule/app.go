@@ -74,6 +74,8 @@ type App struct {
 	developer  *session.DevelopmentSigner
 	developed  *session.CredentialVerifier // what the developer signs
 	metrics    *metrics
+	keyWork    *keyWorker
+	keyWorking chan struct{} // closed when keyWork has ended
 	logger     *zap.Logger
 	ctx        caddy.Context
 	prev       *App // was running when this one started
@@ -136,6 +138,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 			return fmt.Errorf("licgate: development credential key: %w", err)
 		}
 	}
+	a.keyWork = newKeyWorker(a)
 	a.metrics, err = newMetrics(ctx.GetMetricsRegistry(), a.gateway)
 	return err
 }
@@ -237,6 +240,11 @@ func (a *App) Start() error {
 	ctx, stop := context.WithCancel(a.ctx)
 	a.stop, a.background = stop, make(chan struct{})
 	go a.housekeeping(ctx)
+	a.keyWorking = make(chan struct{})
+	go func() {
+		defer close(a.keyWorking)
+		a.keyWork.run(ctx)
+	}()
 	a.prev = running.Swap(a)
 	a.logger.Info("licgate is serving", zap.Int64("policy_version", version),
 		zap.String("store", a.gateway.store.Dialect()), zap.String("node", a.Node))
@@ -255,6 +263,7 @@ func (a *App) Stop() error {
 	if a.stop != nil {
 		a.stop()
 		<-a.background
+		<-a.keyWorking
 		if err := a.event("stop", ""); err != nil {
 			a.logger.Error("the stop could not be recorded", zap.Error(err))
 		}

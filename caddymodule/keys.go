@@ -31,7 +31,7 @@ func openKeys(ctx context.Context, a *App, s *store.Store) (*gm.Keyring, error) 
 		// A new root key would open nothing that is there, and stand in the way of the right one.
 		return nil, fmt.Errorf("数据库属于根密钥 %s，而本节点的 %s 中没有 local.key：请从正在使用的节点（或备份）复制整个 keys 目录，权限 0600，再启动", belongs, dir)
 	}
-	config := gm.KeysConfig{Dir: dir, Store: s.DataKeys(), Grace: time.Duration(a.Keys.Grace)}
+	config := gm.KeysConfig{Dir: dir, Store: s.DataKeys(), Grace: a.keyGrace()}
 	if config.Period, err = gm.ParsePeriod(cmp.Or(a.Keys.Period, gm.Quarter.String())); err != nil {
 		return nil, err
 	}
@@ -87,3 +87,6 @@ func (a *App) keysName() string {
 	options, _ := json.Marshal(a.Keys) // texts and numbers only: it can't fail
 	return "keys:" + a.Data + "\x00" + a.Store + "\x00" + string(options)
 }
+
+// keyGrace is how long a key must have been retired before it is destroyed.
+func (a *App) keyGrace() time.Duration { return cmp.Or(time.Duration(a.Keys.Grace), time.Hour) }

@@ -66,6 +66,8 @@ var adminRoutes = sync.OnceValue(func() []*adminRoute {
 		on(post, "keys/rewrap", powerSystem, "以现行主密钥重新加密数据密钥与本节点的根密钥", (*adminCall).rewrapKeys),
 		on(post, "keys/shred", powerSecurity, "粉碎一个部门的全部证照，或一份证照，使其（连同备份）永不可解", (*adminCall).shredKeys),
 
+		on(get, "integrity", powerAny, "核对每份证照、每个策略版本与登记的校验码，每行一条 JSON", (*adminCall).integrity).answers(integrityLine{}),
+
 		// audit
 		on(get, "audit/records", powerAudit, "本节点的审计记录，每行一条 JSON", (*adminCall).records).answers(audit.Record{}),
 		on(get, "audit/verify", powerAudit, "校验本节点的审计记录", (*adminCall).verifyAudit),

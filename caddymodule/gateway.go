@@ -124,6 +124,10 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 	}); err != nil {
 		return nil, fmt.Errorf("licgate: keys: %w", err)
 	}
+	g.licences = &licence.Service{Store: g.store.Licences(), Keys: g.keys, Now: time.Now, Random: rand.Reader, Unprintable: render.Unprintable}
+	if err := g.guardRows(ctx, a); err != nil {
+		return nil, fmt.Errorf("licgate: integrity: %w", err)
+	}
 	if g.sessions, err = g.openSessions(ctx, a.Sessions); err != nil {
 		return nil, fmt.Errorf("licgate: sessions: %w", err)
 	}
@@ -147,7 +151,6 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 	}); err != nil {
 		return nil, fmt.Errorf("licgate: audit journal: %w", err)
 	}
-	g.licences = &licence.Service{Store: g.store.Licences(), Keys: g.keys, Now: time.Now, Random: rand.Reader, Unprintable: render.Unprintable}
 	if g.shared, err = take(g, fmt.Sprintf("state:%s %g", a.Store, a.Shadow), func() (*shared, func() error, error) {
 		s := &shared{shadow: a.Shadow, logger: a.logger, started: time.Now()}
 		first, err := s.loadState(ctx, g.store)

@@ -243,6 +243,16 @@ func (s *Service) open(row Stored) (*Licence, error) {
 	return l, nil
 }
 
+// Check reports whether a stored licence opens and is what its row says; one that is DELETED has nothing to open. Errors: ErrTampered; ErrNotFound
+// of a shredded one.
+func (s *Service) Check(row Stored) error {
+	if row.State == Deleted {
+		return nil
+	}
+	_, err := s.open(row)
+	return err
+}
+
 // sameDigests compares without order, which a store need not keep.
 func sameDigests(a, b [][]byte) bool {
 	sorted := func(in [][]byte) [][]byte { return slices.SortedFunc(slices.Values(in), bytes.Compare) }

@@ -20,7 +20,7 @@ func (s *Store) LicenceValues(department string) gm.Values {
 type licenceValues struct {
 	licences
 	department string
-	batch      map[string]licence.Stored // what Next returned last, by code
+	batch      map[string]licence.Stored // what Next returned last, by code; without rows that were changed
 }
 
 const (
@@ -39,14 +39,23 @@ func (v *licenceValues) Count(ctx context.Context) (int64, error) {
 
 func (v *licenceValues) Next(ctx context.Context, after string, limit int) ([]gm.Value, error) {
 	rows, err := v.reader.QueryContext(ctx, licencesBehind, v.department, after, limit)
-	found, err := scanLicences(rows, err)
+	found, err := readLicences(rows, err)
 	if err != nil {
 		return nil, err
 	}
 	v.batch = make(map[string]licence.Stored, len(found))
 	values := make([]gm.Value, len(found))
 	for i, l := range found {
-		values[i], v.batch[l.Code] = l.Value(), l
+		err := v.check(l.mac, licenceRow(&l.Stored))
+		if err != nil && !errors.Is(err, gm.ErrIntegrity) {
+			return nil, failed("select from licences", err)
+		}
+		if err != nil {
+			// It gets no new code, and stops nobody else's: a value without content is refused.
+			values[i] = gm.Value{Cursor: l.Code, Department: l.Department}
+			continue
+		}
+		values[i], v.batch[l.Code] = l.Value(), l.Stored
 	}
 	return values, nil
 }
@@ -54,7 +63,14 @@ func (v *licenceValues) Next(ctx context.Context, after string, limit int) ([]gm
 func (v *licenceValues) Swap(ctx context.Context, values []gm.Value, fresh [][]byte) error {
 	return v.write(ctx, func(tx *sql.Tx) error {
 		for i, value := range values {
-			if _, err := tx.ExecContext(ctx, `UPDATE licences SET sealed = $3 WHERE code = $1 AND sealed = $2`, value.Cursor, value.Sealed, fresh[i]); err != nil {
+			l := v.batch[value.Cursor]
+			l.Sealed = fresh[i]
+			mac, err := v.code(licenceRow(&l))
+			if err != nil {
+				return failed("update licences", err)
+			}
+			if _, err := tx.ExecContext(ctx, `UPDATE licences SET sealed = $3, mac = $4 WHERE code = $1 AND sealed = $2 AND revision = $5`,
+				value.Cursor, value.Sealed, fresh[i], mac, l.Revision); err != nil {
 				return failed("update licences", err)
 			}
 		}
@@ -193,18 +209,19 @@ func (s licences) bury(ctx context.Context, tx *sql.Tx, code string) error {
 	})
 }
 
-// lockedLicence reads a licence that nobody changes until the end of the transaction.
+// lockedLicence reads a licence that nobody changes until the end of the transaction. It looks at no authentication code: nothing but the
+// number of a licence that is buried stays.
 func (s licences) lockedLicence(ctx context.Context, tx *sql.Tx, code string) (licence.Stored, error) {
 	if _, err := tx.ExecContext(ctx, `UPDATE licences SET code = code WHERE code = $1`, code); err != nil {
 		return licence.Stored{}, failed("lock a licence", err)
 	}
 	rows, err := tx.QueryContext(ctx, selectLicence, code)
-	found, err := scanLicences(rows, err)
+	found, err := readLicences(rows, err)
 	if err != nil {
 		return licence.Stored{}, err
 	}
 	if len(found) == 0 {
 		return licence.Stored{}, failed("select from licences", licence.ErrNotFound)
 	}
-	return found[0], nil
+	return found[0].Stored, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -28,6 +29,8 @@ type Store struct {
 	// and never meet SQLITE_BUSY; on PostgreSQL writer and reader are the same pool.
 	writer, reader *sql.DB
 	hot            hotStatements
+	guard          atomic.Pointer[guard]
+	faults         atomic.Int64
 }
 
 // dialect is all that differs between the databases once they are open.

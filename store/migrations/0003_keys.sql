@@ -19,7 +19,8 @@ INSERT INTO counters (name, value) VALUES ('data_keys', 0);
 -- By whose key a licence is sealed: the head of a sealed value (docs/formats.md).
 CREATE INDEX licences_by_key ON licences (substr(sealed, 1, 9));
 
--- Whose root key the database belongs to: its id, and an authentication code that only it makes. One row, named 'root'.
+-- What only the root key can say of the database: 'root', that it belongs to it; 'codes', that every row has its authentication code. root is the
+-- key's id.
 CREATE TABLE key_checks (
     name {{.Text}} NOT NULL PRIMARY KEY,
     root {{.Text}} NOT NULL,
@@ -34,3 +35,10 @@ CREATE TABLE key_jobs (
     revision BIGINT NOT NULL
 );
 INSERT INTO counters (name, value) VALUES ('key_jobs', 0);
+
+-- Authentication codes of rows (docs/formats.md). NULL: from before this step, until they are computed once; afterwards refused. objects is the
+-- digest of the whole registry as this version has it.
+ALTER TABLE licences ADD COLUMN mac {{.Bytes}};
+ALTER TABLE registry_objects ADD COLUMN mac {{.Bytes}};
+ALTER TABLE policy_versions ADD COLUMN objects {{.Bytes}};
+ALTER TABLE policy_versions ADD COLUMN mac {{.Bytes}};

@@ -136,11 +136,7 @@ func (w *keyWorker) phase(ctx context.Context, j *store.KeyJob) (string, error) 
 	g := w.app.gateway
 	switch j.Phase {
 	case phaseRotate:
-		if j.Department == "" {
-			return phaseLicences, g.keys.RotateAll(ctx)
-		}
-		_, err := g.keys.Rotate(ctx, j.Department)
-		return phaseLicences, err
+		return phaseLicences, w.rotate(ctx, j)
 	case phaseBury:
 		return phaseBury, w.bury(ctx, j)
 	case phaseLicences:
@@ -161,6 +157,31 @@ func (w *keyWorker) phase(ctx context.Context, j *store.KeyJob) (string, error) 
 		return w.destroy(ctx, j)
 	}
 	return "", fmt.Errorf("no phase %q", j.Phase)
+}
+
+// rotate gives each department of the job its next key. One that has had it since the job began gets no other: so a job that is begun again, or
+// whose half failed, makes no more keys than one that went through. A department that was shredded is opened again only by its name.
+func (w *keyWorker) rotate(ctx context.Context, j *store.KeyJob) error {
+	keys, err := w.scope(ctx, j)
+	if err != nil {
+		return err
+	}
+	newest := make(map[string]gm.KeyStatus)
+	if j.Department != "" {
+		newest[j.Department] = gm.KeyStatus{} // it may have none yet
+	}
+	for _, k := range keys { // by generation
+		newest[k.Department] = k
+	}
+	for department, k := range newest {
+		if k.State == gm.KeyDestroyed && j.Department == "" || k.Created.After(j.Started) {
+			continue
+		}
+		if _, rotated := w.app.gateway.keys.Rotate(ctx, department); rotated != nil {
+			err = errors.Join(err, fmt.Errorf("department %q: %w", department, rotated))
+		}
+	}
+	return err
 }
 
 // reseal goes on with the values of one place. Each batch is stored before its progress is.

@@ -138,6 +138,9 @@ func TestRotationUnderLoad(t *testing.T) {
 	}
 	active := 0
 	for _, k := range s.Keys {
+		if k.Generation > 5 {
+			t.Errorf("more keys than rotations: %+v", k)
+		}
 		switch k.State {
 		case "active":
 			active++

@@ -35,7 +35,7 @@ var rooms = map[string][]string{
 	"audit/ledger":          {"gm"},
 	"render":                {"licence"},
 	"store":                 {"gm", "licence", "policy", "registry", "session", "store/migrations"},
-	"store/storetest":       {"store"},
+	"store/storetest":       {"gm", "store"},
 	"store/migrations":      {},
 	"e2e":                   {"caddymodule", "client", "protocol", "store/storetest"},
 	"bench":                 {"caddymodule"},

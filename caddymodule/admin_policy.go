@@ -204,7 +204,7 @@ func (c *adminCall) verifyChain(nothing) (chainReport, error) {
 		if err == nil {
 			err = policy.Verify(v, parent, gm.SM3)
 		}
-		if errors.Is(err, policy.ErrNoVersion) || errors.Is(err, policy.ErrBrokenChain) {
+		if errors.Is(err, policy.ErrNoVersion) || errors.Is(err, policy.ErrBrokenChain) || errors.Is(err, gm.ErrIntegrity) {
 			return chainReport{Versions: n - 1, Fault: fmt.Sprintf("版本 %d 缺失或被改动", n)}, nil
 		}
 		if err != nil {

@@ -66,6 +66,8 @@ type App struct {
 	Decisions string `json:"policy_decisions,omitempty"`
 	// Credential says whose real-name credentials psn_holder accepts.
 	Credential Credential `json:"credential,omitzero"`
+	// Keys says how keys are guarded.
+	Keys KeyOptions `json:"keys,omitzero"`
 
 	gateway    *gateway
 	sessions   *session.Manager // of systems
@@ -75,6 +77,8 @@ type App struct {
 	developed  *session.CredentialVerifier // what the developer signs
 	metrics    *metrics
 	reading    chan struct{} // held while the journal is read through
+	keyWork    *keyWorker
+	keyWorking chan struct{} // closed when keyWork has ended
 	logger     *zap.Logger
 	ctx        caddy.Context
 	prev       *App // was running when this one started
@@ -139,6 +143,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 			return fmt.Errorf("licgate: development credential key: %w", err)
 		}
 	}
+	a.keyWork = newKeyWorker(a)
 	a.metrics, err = newMetrics(ctx.GetMetricsRegistry(), a.gateway)
 	return err
 }
@@ -200,6 +205,9 @@ func (a *App) check() error {
 			return fmt.Errorf("licgate: policy approval is %q, allowed are %s", class, strings.Join(slices.Sorted(maps.Keys(registry.ClassNames)), ", "))
 		}
 	}
+	if err := a.Keys.check(); err != nil {
+		return err
+	}
 	switch {
 	case a.AuthFailureStatus != 0 && a.AuthFailureStatus != 200 && a.AuthFailureStatus != 401:
 		return fmt.Errorf("licgate: auth_failure_status is %d, allowed are 200 and 401", a.AuthFailureStatus)
@@ -237,6 +245,11 @@ func (a *App) Start() error {
 	ctx, stop := context.WithCancel(a.ctx)
 	a.stop, a.background = stop, make(chan struct{})
 	go a.housekeeping(ctx)
+	a.keyWorking = make(chan struct{})
+	go func() {
+		defer close(a.keyWorking)
+		a.keyWork.run(ctx)
+	}()
 	a.prev = running.Swap(a)
 	a.logger.Info("licgate is serving", zap.Int64("policy_version", version),
 		zap.String("store", a.gateway.store.Dialect()), zap.String("node", a.Node))
@@ -255,6 +268,7 @@ func (a *App) Stop() error {
 	if a.stop != nil {
 		a.stop()
 		<-a.background
+		<-a.keyWorking
 		if err := a.event("stop", ""); err != nil {
 			a.logger.Error("the stop could not be recorded", zap.Error(err))
 		}

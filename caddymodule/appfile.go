@@ -41,6 +41,7 @@ import (
 //			audience    <aud>
 //			development off | loopback
 //		}
+//		keys { … }          (keys_options.go)
 //	}
 func parseApp(d *caddyfile.Dispenser, _ any) (any, error) {
 	a := new(App)
@@ -79,6 +80,8 @@ func parseApp(d *caddyfile.Dispenser, _ any) (any, error) {
 			return parsePolicy(d, a)
 		case "credential":
 			return parseCredential(d, &a.Credential)
+		case "keys":
+			return parseKeys(d, &a.Keys)
 		}
 		return unknownWord(d, word)
 	})

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"licgate/audit"
+	"licgate/store"
 )
 
 // finding is one line of the doctor's report.
@@ -27,6 +29,7 @@ const lowDisk = 1 << 30
 func doctorCommand(cmd *cobra.Command) {
 	gatewayFlags(cmd)
 	dataFlag(cmd)
+	cmd.Flags().Bool("integrity", false, "另核对数据库每份证照、每个策略版本与登记的校验码（数据多时需要一些时间）")
 	run(cmd, cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
 		findings := diagnose(cmd)
 		bad := 0
@@ -109,7 +112,44 @@ func diagnose(cmd *cobra.Command) []finding {
 	add("会话", h.Sessions == "ok", "%s", h.Sessions)
 	add("限流", h.Limits == "ok", "%s", h.Limits)
 	add("审计写入", h.Audit == "ok", "%s", h.Audit)
+	if deep, _ := cmd.Flags().GetBool("integrity"); deep {
+		checked, faults, err := checkIntegrity(cmd)
+		for _, f := range faults {
+			add("数据完整性", false, "%s %s：%s", f.Kind, f.Key, f.Cause)
+		}
+		if err != nil {
+			add("数据完整性", false, "%v", err)
+		} else {
+			add("数据完整性", len(faults) == 0, "核对 %d 行，%d 行不符", checked, len(faults))
+		}
+	}
 	return out
+}
+
+// checkIntegrity has the gateway check every row, and shows how far it is.
+func checkIntegrity(cmd *cobra.Command) (checked int64, faults []store.RowFault, err error) {
+	resp, err := send(cmd, http.MethodGet, "integrity", nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	bar := newProgressBar(cmd.ErrOrStderr())
+	defer bar.end()
+	for lines := json.NewDecoder(resp.Body); ; {
+		var line integrityLine
+		if err := lines.Decode(&line); err != nil {
+			return checked, faults, fmt.Errorf("核对没有做完，请看网关日志：%w", err)
+		}
+		switch {
+		case line.Done:
+			return checked, faults, nil
+		case line.Fault != nil:
+			faults = append(faults, *line.Fault)
+		default:
+			checked = line.Seen
+			bar.show("核对校验码", line.Seen, line.Total)
+		}
+	}
 }
 
 // keyModes refuses key files that others may read.

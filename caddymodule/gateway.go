@@ -104,12 +104,6 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 			err = errors.Join(err, g.release())
 		}
 	}()
-	if g.keys, err = take(g, "keys:"+a.Data, func() (*gm.Keyring, func() error, error) {
-		k, err := gm.Open(filepath.Join(a.Data, "keys"), rand.Reader)
-		return k, nil, err
-	}); err != nil {
-		return nil, fmt.Errorf("licgate: keys: %w", err)
-	}
 	if g.store, err = take(g, "store:"+a.Store, func() (*store.Store, func() error, error) {
 		s, err := store.Open(ctx, a.Store)
 		if err != nil {
@@ -118,6 +112,19 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 		return s, s.Close, nil
 	}); err != nil {
 		return nil, fmt.Errorf("licgate: store: %w", err)
+	}
+	if g.keys, err = take(g, a.keysName(), func() (*gm.Keyring, func() error, error) {
+		k, err := openKeys(ctx, a, g.store)
+		if err != nil {
+			return nil, nil, err
+		}
+		return k, k.Close, nil
+	}); err != nil {
+		return nil, fmt.Errorf("licgate: keys: %w", err)
+	}
+	g.licences = &licence.Service{Store: g.store.Licences(), Keys: g.keys, Now: time.Now, Random: rand.Reader, Unprintable: render.Unprintable}
+	if err := g.guardRows(ctx, a); err != nil {
+		return nil, fmt.Errorf("licgate: integrity: %w", err)
 	}
 	if g.sessions, err = g.openSessions(ctx, a.Sessions); err != nil {
 		return nil, fmt.Errorf("licgate: sessions: %w", err)
@@ -142,7 +149,6 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 	}); err != nil {
 		return nil, fmt.Errorf("licgate: audit journal: %w", err)
 	}
-	g.licences = &licence.Service{Store: g.store.Licences(), Keys: g.keys, Now: time.Now, Random: rand.Reader, Unprintable: render.Unprintable}
 	if g.shared, err = take(g, fmt.Sprintf("state:%s %g", a.Store, a.Shadow), func() (*shared, func() error, error) {
 		s := &shared{shadow: a.Shadow, logger: a.logger}
 		s.confirm(time.Now())

@@ -122,6 +122,12 @@ func TestAdminAnswersAreDescribed(t *testing.T) {
 		{"sec", "POST", "locks/remove", `{"kind":"account","key":"nobody"}`},
 		{"sec", "GET", "sessions", ""},
 		{"sec", "POST", "sessions/end", `{"account":"zhangbin"}`},
+		{"sys", "POST", "keys/rotate", `{"why":"x"}`},
+		{"sys", "POST", "keys/rewrap", `{}`},
+		{"sec", "POST", "keys/shred", `{"licence":"X","confirm":"X","why":"x"}`},
+		{"sec", "POST", "keys/shred", `{"licence":"X","confirm":"Y","why":"x"}`},
+		{"sys", "GET", "keys", ""},
+		{"sec", "GET", "keys/jobs/1", ""},
 		{"aud", "GET", "audit/verify", ""},
 		{"sys", "POST", "administrators/logout", ""},
 		// Refusals are described too.
@@ -158,7 +164,7 @@ func TestAdminAnswersAreDescribed(t *testing.T) {
 	for path, item := range doc.Paths.Map() {
 		for method := range item.Operations() {
 			switch method + " " + strings.TrimPrefix(path, "/licgate/") {
-			case "GET openapi.json", "GET registry/export", "GET audit/records", "POST credential", "POST administrators/login",
+			case "GET openapi.json", "GET registry/export", "GET audit/records", "GET integrity", "POST credential", "POST administrators/login",
 				"POST administrators/password", "POST policy/pending/{id}/approve":
 				continue
 			}

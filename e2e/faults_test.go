@@ -204,9 +204,9 @@ func TestBadReloadKeepsServing(t *testing.T) {
 	c := g.login("hydj", "zhangbin")
 	for name, text := range map[string]string{
 		"unknown word": strings.Replace(shippedGlobals(t), "licgate {\n", "licgate {\n\t\tdatabse x\n", 1) + site(g.port, "\tlicgate"),
-		"store that is not there": strings.Replace(shippedGlobals(t), "store {$LICGATE_STORE}", "store sqlite:/nonexistent/folder/x.db", 1) +
+		"store that is not there": strings.Replace(shippedGlobals(t), "store {env.LICGATE_STORE}", "store sqlite:/nonexistent/folder/x.db", 1) +
 			site(g.port, "\tlicgate"),
-		"sessions nobody knows": strings.Replace(shippedGlobals(t), "sessions {$LICGATE_SESSIONS:store}", "sessions memcached://x", 1) +
+		"sessions nobody knows": strings.Replace(shippedGlobals(t), "sessions {env.LICGATE_SESSIONS}", "sessions memcached://x", 1) +
 			site(g.port, "\tlicgate"),
 	} {
 		file := filepath.Join(g.dir, "Caddyfile.bad")

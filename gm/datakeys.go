@@ -217,9 +217,17 @@ func (k *dataKey) usable() error {
 	case k.damaged:
 		return fmt.Errorf("%w: %s", ErrKeyRecord, k.record.ID)
 	case !k.record.Destroyed.IsZero():
-		return fmt.Errorf("%w: key %s", ErrShredded, k.record.ID)
+		return k.gone()
 	}
 	return nil
+}
+
+// gone is the error of whoever needs a key that is not there any more.
+func (k *dataKey) gone() error {
+	if k.record.Shredded {
+		return fmt.Errorf("%w: key %s", ErrShredded, k.record.ID)
+	}
+	return fmt.Errorf("%w, %w: key %s", ErrShredded, ErrDestroyed, k.record.ID)
 }
 
 // over reports whether a new period has begun since k was made.
@@ -337,7 +345,7 @@ func (d *dataKeys) unwrapped(k *dataKey) (*sealer, error) {
 		return s, nil
 	}
 	if k.held.destroyed {
-		return nil, fmt.Errorf("%w: key %s", ErrShredded, k.record.ID)
+		return nil, k.gone()
 	}
 	if k.held.failed.recent(d.Now(), memory) {
 		return nil, k.held.failed.err

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"sync"
 
@@ -49,6 +51,15 @@ type keys struct {
 	// hashes are keyed with digests and kept: making one costs as much as hashing a short text with it.
 	hashes map[Purpose]*sync.Pool
 	data   *dataKeys // nil: Open, which knows the root key alone
+}
+
+// HasRoot reports whether dir holds a root key already, so that none would be made.
+func HasRoot(dir string) (bool, error) {
+	_, err := os.Lstat(filepath.Join(dir, keyringFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Open loads the root key under dir, or makes a new one on first start: file 0600, whole on disk before it gets its
@@ -112,6 +123,9 @@ func mac(key []byte, parts ...[]byte) []byte {
 	}
 	return h.Sum(nil)
 }
+
+// Root is the id of the root key, which is no secret.
+func (k *Keyring) Root() KeyID { return KeyID(hex.EncodeToString(k.keys().id[:])) }
 
 // String names the keyring by its key id, which is no secret.
 func (k Keyring) String() string {

@@ -31,6 +31,9 @@ var (
 	// ErrShredded says that the key was destroyed: what it sealed is gone for good. Also of SealFor, for a department that was
 	// shredded.
 	ErrShredded = errors.New("gm: key was destroyed")
+	// ErrDestroyed says, beside ErrShredded, that the key was not destroyed for what it sealed: nothing was thought to use it, or the keyring
+	// is closed.
+	ErrDestroyed = errors.New("gm: not to shred what it sealed")
 	// ErrNoDataKeys says that the keyring was opened by Open: it has no data keys.
 	ErrNoDataKeys = errors.New("gm: keyring without data keys")
 )
@@ -61,7 +64,7 @@ func (k *Keyring) SealFor(department string, plaintext, associated []byte) ([]by
 func (k *dataKey) seal(s *sealer, d *dataKeys, plaintext, associated []byte) ([]byte, error) {
 	sealed, err := s.seal(d.Random, k.head[:], plaintext, associated)
 	if errors.Is(err, errWiped) {
-		err = fmt.Errorf("%w: key %s", ErrShredded, k.record.ID)
+		err = k.gone()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("gm: sealing: %w", err)
@@ -101,7 +104,7 @@ func (k *keys) open2(sealed, associated []byte) ([]byte, error) {
 	}
 	plaintext, err := s.open(sealed, headSize2, associated)
 	if errors.Is(err, errWiped) {
-		return nil, fmt.Errorf("%w: key %s", ErrShredded, key.record.ID)
+		return nil, key.gone()
 	}
 	return plaintext, err
 }

@@ -184,6 +184,9 @@ func (s *Service) resolve(ctx context.Context, stored StoredCode) (Resolved, err
 		return Resolved{}, ErrNoCode
 	}
 	l, err := s.open(row)
+	if errors.Is(err, ErrNotFound) {
+		return Resolved{}, fmt.Errorf("%w: %w", ErrNoCode, err)
+	}
 	if err != nil {
 		return Resolved{}, err
 	}

@@ -14,7 +14,8 @@ const maxHolders = 20
 var ErrHolders = errors.New("licence: more than 20 identity numbers")
 
 // ByHolder returns ISSUED licences (of any department) of the given items that any of the identity numbers holds,
-// newest issue first, and how many there are in all. A licence that does not open is ErrTampered, never left out.
+// newest issue first, and how many there are in all. A licence that does not open is ErrTampered, never left out; one that was
+// shredded is.
 func (s *Service) ByHolder(ctx context.Context, identityNums []string, items []string, p Page) ([]*Licence, int, error) {
 	if len(identityNums) > maxHolders {
 		return nil, 0, ErrHolders
@@ -40,6 +41,10 @@ func (s *Service) ByHolder(ctx context.Context, identityNums []string, items []s
 	licences := make([]*Licence, 0, len(rows))
 	for _, row := range rows {
 		l, err := s.open(row)
+		if errors.Is(err, ErrNotFound) {
+			total-- // shredded; its row goes soon
+			continue
+		}
 		if err != nil {
 			return nil, 0, err
 		}

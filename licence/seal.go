@@ -205,8 +205,8 @@ func (s *Service) row(l *Licence) (Stored, error) {
 	return row, nil
 }
 
-// unseal opens the sealed part of a row. What was changed is ErrTampered; what was shredded is gm.ErrShredded, and what cannot be opened
-// now is neither.
+// unseal opens the sealed part of a row. What was changed is ErrTampered; what was shredded is gone: ErrNotFound, and gm.ErrShredded. What cannot be
+// opened now is none of these.
 func (s *Service) unseal(row Stored) ([]byte, error) {
 	plaintext, err := s.Keys.Open(row.Sealed, associated(row.Code, row.Revision))
 	if errors.Is(err, gm.ErrSealed) {
@@ -215,6 +215,8 @@ func (s *Service) unseal(row Stored) ([]byte, error) {
 	switch {
 	case errors.Is(err, gm.ErrSealed), errors.Is(err, gm.ErrKeyUnknown), errors.Is(err, gm.ErrKeyRecord):
 		return nil, fmt.Errorf("%w: open %s: %w", ErrTampered, row.Code, err)
+	case errors.Is(err, gm.ErrShredded) && !errors.Is(err, gm.ErrDestroyed):
+		return nil, fmt.Errorf("%w: open %s: %w", ErrNotFound, row.Code, err)
 	case err != nil:
 		return nil, fmt.Errorf("licence: open %s: %w", row.Code, err)
 	}
@@ -239,6 +241,16 @@ func (s *Service) open(row Stored) (*Licence, error) {
 		return nil, fmt.Errorf("%w: row %s", ErrTampered, row.Code)
 	}
 	return l, nil
+}
+
+// Check reports whether a stored licence opens and is what its row says; one that is DELETED has nothing to open. Errors: ErrTampered; ErrNotFound
+// of a shredded one.
+func (s *Service) Check(row Stored) error {
+	if row.State == Deleted {
+		return nil
+	}
+	_, err := s.open(row)
+	return err
 }
 
 // sameDigests compares without order, which a store need not keep.

@@ -144,10 +144,49 @@ func TestRotatedAndShredded(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := w.ByAuthCode(t.Context(), made.AuthCode, civil.App, civil.Department)
-	wantErr(t, "shredded", err, gm.ErrShredded)
+	wantErr(t, "shredded", err, licence.ErrNoCode)
 	if errors.Is(err, licence.ErrTampered) {
 		t.Errorf("shredded is taken for tampered: %v", err)
 	}
 	_, err = w.Issue(t.Context(), civil, marriage(), numbered("J-2"))
 	wantErr(t, "issuing for a shredded department", err, gm.ErrShredded)
+}
+
+// A shredded licence is as one that never was; a key that was destroyed as unused, but was not, is a fault and never hidden so.
+func TestShreddedDoesNotExist(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	keys := withDataKeys(t, w)
+	made := w.issue(t, numbered("J-1"))
+	theirs, err := w.Issue(t.Context(), other, marriage(), numbered("J-2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nothing := func(context.Context) (bool, error) { return false, nil }
+	if err := keys.Shred(t.Context(), civil.Department, nothing); err != nil {
+		t.Fatal(err)
+	}
+	if found, total, err := w.ByHolder(t.Context(), []string{alice}, []string{marriage().Code}, licence.Page{}); err != nil || len(found) != 1 || total != 1 || found[0].Code != theirs.Licence.Code {
+		t.Errorf("by holder: %d of %d, %v; want the other department's alone", len(found), total, err)
+	}
+	_, err = w.Abolish(t.Context(), civil, marriage(), licence.Target{Code: made.Licence.Code}, "")
+	wantErr(t, "abolishing", err, licence.ErrNotFound)
+	_, err = w.ByAuthCode(t.Context(), made.AuthCode, civil.App, civil.Department)
+	wantErr(t, "its code", err, licence.ErrNoCode)
+	if _, err = w.ByAuthCode(t.Context(), theirs.AuthCode, other.App, other.Department); err != nil {
+		t.Errorf("the other department's: %v", err)
+	}
+
+	lost := sealedBy(t, w.stored(t, theirs.Licence.Code))
+	if _, err := keys.Rotate(t.Context(), other.Department); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(2 * time.Hour)
+	if err := keys.Destroy(t.Context(), lost, func(context.Context, gm.KeyID) (bool, error) { return false, nil }); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.ByAuthCode(t.Context(), theirs.AuthCode, other.App, other.Department)
+	if errors.Is(err, licence.ErrNoCode) || !errors.Is(err, gm.ErrDestroyed) {
+		t.Errorf("destroyed while in use: error %v, want gm.ErrDestroyed", err)
+	}
 }

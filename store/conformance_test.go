@@ -3,6 +3,8 @@ package store_test
 import (
 	"testing"
 
+	"licgate/gm"
+	"licgate/gm/gmtest"
 	"licgate/licence"
 	"licgate/licence/licencetest"
 	"licgate/registry"
@@ -74,6 +76,19 @@ func TestSecretUses(t *testing.T) {
 		t.Run(backend.Name, func(t *testing.T) {
 			t.Parallel()
 			registrytest.RunSecretUses(t, func(t *testing.T) registry.SecretUses { return backend.Open(t).SecretUses() })
+		})
+	}
+}
+
+func TestDataKeys(t *testing.T) {
+	t.Parallel()
+	for _, backend := range storetest.Backends(t) {
+		t.Run(backend.Name, func(t *testing.T) {
+			t.Parallel()
+			gmtest.KeyStore(t, func(t *testing.T) func() gm.KeyStore {
+				url := backend.URL(t)
+				return func() gm.KeyStore { return storetest.Open(t, url).DataKeys() }
+			})
 		})
 	}
 }

@@ -219,6 +219,7 @@ func verify(t *testing.T, url string, confirmed map[string]int) {
 	if err != nil {
 		t.Fatalf("the store does not open after a kill: %v", err)
 	}
+	s.Guard(storetest.Keys{}, nil)
 	defer func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)

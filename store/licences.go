@@ -6,8 +6,11 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 
+	"licgate/gm"
 	"licgate/licence"
 )
 
@@ -18,7 +21,7 @@ var _ licence.Store = licences{}
 // A licence comes with one row for each holder. Only the first row carries the sealed part, which may be large.
 const (
 	selectLicences = `SELECT l.code, l.item, l.department, l.division_code, l.biz_num, l.state, l.revision, l.id_code_digest, l.created, l.issue_time,
-		CASE WHEN h.place IS NULL OR h.place = 0 THEN l.sealed END, h.digest`
+		CASE WHEN h.place IS NULL OR h.place = 0 THEN l.sealed END, l.mac, h.digest`
 	joinHolders = ` LEFT JOIN licence_holders AS h ON h.code = l.code `
 
 	selectLicence = selectLicences + ` FROM licences AS l` + joinHolders +
@@ -58,8 +61,14 @@ func (s licences) Apply(ctx context.Context, w licence.Write) error {
 }
 
 func (s licences) insertLicence(ctx context.Context, tx *sql.Tx, l *licence.Stored) error {
-	_, err := tx.StmtContext(ctx, s.hot.insertLicence).ExecContext(ctx,
-		l.Code, l.Item, l.Department, l.DivisionCode, l.BizNum, string(l.State), optional(l.IDCodeDigest), stamp(l.Created), stamp(l.IssueTime), optional(l.Sealed))
+	fresh := *l
+	fresh.Revision = 1 // as the statement has it
+	mac, err := s.code(licenceRow(&fresh))
+	if err != nil {
+		return failed("insert into licences", err)
+	}
+	_, err = tx.StmtContext(ctx, s.hot.insertLicence).ExecContext(ctx,
+		l.Code, l.Item, l.Department, l.DivisionCode, l.BizNum, string(l.State), optional(l.IDCodeDigest), stamp(l.Created), stamp(l.IssueTime), optional(l.Sealed), mac)
 	if err != nil {
 		return s.refused("insert into licences", err)
 	}
@@ -67,9 +76,13 @@ func (s licences) insertLicence(ctx context.Context, tx *sql.Tx, l *licence.Stor
 }
 
 func (s licences) updateLicence(ctx context.Context, tx *sql.Tx, l *licence.Stored) error {
+	mac, err := s.code(licenceRow(l))
+	if err != nil {
+		return failed("update licences", err)
+	}
 	result, err := tx.StmtContext(ctx, s.hot.updateLicence).ExecContext(ctx,
 		l.Code, l.Revision-1, l.Item, l.Department, l.DivisionCode, l.BizNum, string(l.State), l.Revision,
-		optional(l.IDCodeDigest), stamp(l.Created), stamp(l.IssueTime), optional(l.Sealed))
+		optional(l.IDCodeDigest), stamp(l.Created), stamp(l.IssueTime), optional(l.Sealed), mac)
 	if err := s.oneRow("update licences", result, err); err != nil {
 		return err
 	}
@@ -162,7 +175,7 @@ func optional(b []byte) []byte {
 
 func (s licences) Find(ctx context.Context, code string) (licence.Stored, error) {
 	rows, err := s.hot.licence.QueryContext(ctx, code)
-	found, err := scanLicences(rows, err)
+	found, err := s.scanLicences(rows, err)
 	if err != nil {
 		return licence.Stored{}, err
 	}
@@ -174,27 +187,57 @@ func (s licences) Find(ctx context.Context, code string) (licence.Stored, error)
 
 func (s licences) FindByIDCode(ctx context.Context, item string, digest []byte) ([]licence.Stored, error) {
 	rows, err := s.hot.livingLicences.QueryContext(ctx, item, digest)
-	return scanLicences(rows, err)
+	return s.scanLicences(rows, err)
 }
 
-// scanLicences reads the rows of selectLicences, which keep each licence's rows together, and closes them. Columns
+// scanLicences reads the rows of selectLicences and holds each licence against its authentication code: licence.ErrTampered. Columns
 // beyond those are read into more.
-func scanLicences(rows *sql.Rows, err error, more ...any) ([]licence.Stored, error) {
+func (s licences) scanLicences(rows *sql.Rows, err error, more ...any) ([]licence.Stored, error) {
+	found, err := readLicences(rows, err, more...)
+	if err != nil {
+		return nil, err
+	}
+	var all []licence.Stored
+	for i := range found {
+		if err := s.check(found[i].mac, licenceRow(&found[i].Stored)); err != nil {
+			return nil, failed("select from licences", tampered(err))
+		}
+		all = append(all, found[i].Stored)
+	}
+	return all, nil
+}
+
+// tampered says gm.ErrIntegrity in the licence service's words too.
+func tampered(err error) error {
+	if errors.Is(err, gm.ErrIntegrity) {
+		return fmt.Errorf("%w: %w", licence.ErrTampered, err)
+	}
+	return err
+}
+
+// storedLicence is a licence as it was read, with its authentication code, against which nobody has held it yet.
+type storedLicence struct {
+	licence.Stored
+	mac []byte
+}
+
+// readLicences reads the rows of selectLicences, which keep each licence's rows together, and closes them.
+func readLicences(rows *sql.Rows, err error, more ...any) ([]storedLicence, error) {
 	const tried = "select from licences"
 	if err != nil {
 		return nil, failed(tried, err)
 	}
 	defer rows.Close()
-	var found []licence.Stored
+	var found []storedLicence
 	for rows.Next() {
 		var (
-			l               licence.Stored
+			l               storedLicence
 			created, issued int64
 			holder          []byte
 		)
 		columns := []any{
 			&l.Code, &l.Item, &l.Department, &l.DivisionCode, &l.BizNum, &l.State, &l.Revision, &l.IDCodeDigest,
-			&created, &issued, &l.Sealed, &holder,
+			&created, &issued, &l.Sealed, &l.mac, &holder,
 		}
 		if err := rows.Scan(append(columns, more...)...); err != nil {
 			return nil, failed(tried, err)
@@ -240,7 +283,7 @@ func (s licences) ListByHolder(ctx context.Context, digests [][]byte, items []st
 	}
 	var total int
 	rows, err := s.hot.heldPage.QueryContext(ctx, holders, wanted, max(limit, 0), max(offset, 0))
-	found, err := scanLicences(rows, err, &total)
+	found, err := s.scanLicences(rows, err, &total)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -301,10 +344,10 @@ func (s licences) HasLicences(ctx context.Context, item string) (bool, error) {
 }
 
 const (
-	insertLicenceText = `INSERT INTO licences (code, item, department, division_code, biz_num, state, revision, id_code_digest, created, issue_time, sealed)
-		VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, $10)`
+	insertLicenceText = `INSERT INTO licences (code, item, department, division_code, biz_num, state, revision, id_code_digest, created, issue_time, sealed, mac)
+		VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, $10, $11)`
 	updateLicenceText = `UPDATE licences SET item = $3, department = $4, division_code = $5, biz_num = $6, state = $7, revision = $8,
-		id_code_digest = $9, created = $10, issue_time = $11, sealed = $12 WHERE code = $1 AND revision = $2`
+		id_code_digest = $9, created = $10, issue_time = $11, sealed = $12, mac = $13 WHERE code = $1 AND revision = $2`
 	holdersText      = `SELECT digest FROM licence_holders WHERE code = $1 ORDER BY place`
 	insertHolderText = `INSERT INTO licence_holders (digest, code, place) VALUES ($1, $2, $3)`
 )

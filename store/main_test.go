@@ -38,6 +38,7 @@ func child(task, url string) error {
 	if err != nil {
 		return err
 	}
+	s.Guard(storetest.Keys{}, nil)
 	switch task {
 	case "open":
 		return s.Close()

@@ -2,12 +2,15 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
+	"licgate/gm"
 	"licgate/policy"
 	"licgate/registry"
 )
@@ -40,23 +43,23 @@ func (s *Store) LoadPlatform(ctx context.Context) (*registry.Platform, int64, er
 	p := new(registry.Platform)
 	var number int64
 	err := s.read(ctx, func(tx *sql.Tx) error {
-		var text sql.NullString
-		err := tx.QueryRowContext(ctx, `SELECT number, policy_text FROM policy_versions ORDER BY number DESC LIMIT 1`).Scan(&number, &text)
+		head, err := s.checkedVersion(tx.QueryRowContext(ctx, selectHead))
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
 		if err != nil {
-			return failed("select from policy_versions", err)
+			return err
 		}
-		if text.Valid {
-			p.Policy = &text.String
-		}
+		number, p.Policy = head.Number, head.text
 		rows, err := selectObjects(ctx, tx)
 		if err != nil {
 			return err
 		}
+		if err := s.checkObjects(&head, rows); err != nil {
+			return err
+		}
 		for _, one := range rows {
-			if err := appendObject(p, one); err != nil {
+			if err := appendObject(p, one.object); err != nil {
 				return err
 			}
 		}
@@ -90,23 +93,40 @@ func (s *Store) savePlatform(ctx context.Context, next *registry.Platform, v pol
 	}
 	return s.write(ctx, func(tx *sql.Tx) error {
 		// First, because it keeps other savers out until the end.
-		if err := s.insertVersion(ctx, tx, v, next.Policy); err != nil {
+		if err := s.insertVersion(ctx, tx, v, next.Policy, objectsDigest(wanted)); err != nil {
 			return err
 		}
 		rows, err := selectObjects(ctx, tx)
 		if err != nil {
 			return err
 		}
-		if err := writeDifference(ctx, tx, rows, wanted); err != nil {
+		if err := s.writeDifference(ctx, tx, rows, wanted); err != nil {
 			return err
 		}
 		return also(tx)
 	})
 }
 
+// checkObjects holds each object against its code, and all of them against the version that they are in force by: gm.ErrIntegrity.
+func (s *Store) checkObjects(head *storedVersion, rows []storedObject) error {
+	all := make([]object, len(rows))
+	for i, one := range rows {
+		if err := s.check(one.mac, objectRow(one.object)); err != nil {
+			return failed("select from registry_objects", err)
+		}
+		all[i] = one.object
+	}
+	if !bytes.Equal(objectsDigest(all), head.objects) {
+		err := fmt.Errorf("%w: the registry is not that of version %d", gm.ErrIntegrity, head.Number)
+		s.alarm(err)
+		return failed("select from registry_objects", err)
+	}
+	return nil
+}
+
 // writeDifference touches only the rows that differ.
-func writeDifference(ctx context.Context, tx *sql.Tx, stored, wanted []object) error {
-	before := make(map[objectKey]object, len(stored))
+func (s *Store) writeDifference(ctx context.Context, tx *sql.Tx, stored []storedObject, wanted []object) error {
+	before := make(map[objectKey]storedObject, len(stored))
 	for _, one := range stored {
 		before[one.key()] = one
 	}
@@ -117,14 +137,18 @@ func writeDifference(ctx context.Context, tx *sql.Tx, stored, wanted []object) e
 		}
 		after[one.key()] = true
 		old, exists := before[one.key()]
-		if exists && old == one {
+		mac, err := s.code(objectRow(one))
+		if err != nil {
+			return failed("write registry_objects", err)
+		}
+		if exists && old.object == one && bytes.Equal(old.mac, mac) {
 			continue
 		}
-		query := `INSERT INTO registry_objects (kind, code, place, body) VALUES ($1, $2, $3, $4)`
+		query := `INSERT INTO registry_objects (kind, code, place, body, mac) VALUES ($1, $2, $3, $4, $5)`
 		if exists {
-			query = `UPDATE registry_objects SET place = $3, body = $4 WHERE kind = $1 AND code = $2`
+			query = `UPDATE registry_objects SET place = $3, body = $4, mac = $5 WHERE kind = $1 AND code = $2`
 		}
-		if _, err := tx.ExecContext(ctx, query, one.kind, one.code, one.place, one.body); err != nil {
+		if _, err := tx.ExecContext(ctx, query, one.kind, one.code, one.place, one.body, mac); err != nil {
 			return failed("write registry_objects", err)
 		}
 	}
@@ -139,18 +163,24 @@ func writeDifference(ctx context.Context, tx *sql.Tx, stored, wanted []object) e
 	return nil
 }
 
-func selectObjects(ctx context.Context, tx *sql.Tx) ([]object, error) {
-	const tried = "select from registry_objects"
-	return collect(ctx, tx, tried, func(r row) (object, error) {
-		var one object
-		if err := r.Scan(&one.kind, &one.code, &one.place, &one.body); err != nil {
-			return object{}, failed(tried, err)
-		}
-		return one, nil
-	}, `SELECT kind, code, place, body FROM registry_objects ORDER BY kind, place, code`)
+// storedObject is an object as it was read, with its authentication code.
+type storedObject struct {
+	object
+	mac []byte
 }
 
-// objects are the rows of a whole platform.
+func selectObjects(ctx context.Context, tx *sql.Tx) ([]storedObject, error) {
+	const tried = "select from registry_objects"
+	return collect(ctx, tx, tried, func(r row) (storedObject, error) {
+		var one storedObject
+		if err := r.Scan(&one.kind, &one.code, &one.place, &one.body, &one.mac); err != nil {
+			return storedObject{}, failed(tried, err)
+		}
+		return one, nil
+	}, `SELECT kind, code, place, body, mac FROM registry_objects ORDER BY kind, place, code`)
+}
+
+// objects are the rows of a whole platform, in the order that selectObjects has.
 func objects(p *registry.Platform) ([]object, error) {
 	var all []object
 	err := errors.Join(
@@ -163,6 +193,7 @@ func objects(p *registry.Platform) ([]object, error) {
 		encode(&all, kindAdministrator, p.Administrators, func(a *registry.Administrator) string { return a.Administrator }),
 		encode(&all, kindMasking, p.Masking, func(m *registry.MaskRule) string { return m.Sensitive }),
 	)
+	slices.SortStableFunc(all, func(a, b object) int { return cmp.Compare(a.kind, b.kind) })
 	return all, err
 }
 

@@ -260,10 +260,12 @@ func TestLoadPlatformRefusesTheUnknown(t *testing.T) {
 			{`INSERT INTO registry_objects (kind, code, place, body) VALUES ('curfew', 'zz', 9, '{}')`, "curfew"},
 		} {
 			run(t, s, one.row)
+			trusted(t, s)
 			if _, _, err := s.LoadPlatform(t.Context()); err == nil || !strings.Contains(err.Error(), one.says) {
 				t.Errorf("LoadPlatform = %v, want an error that names %s", err, one.says)
 			}
 			run(t, s, `DELETE FROM registry_objects WHERE code = 'zz'`)
+			trusted(t, s)
 		}
 		loads(t, s, platform(), 1)
 	})

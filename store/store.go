@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/pressly/goose/v3"
 
+	"licgate/gm"
 	"licgate/licence"
 	"licgate/policy"
 	"licgate/registry"
@@ -27,6 +29,8 @@ type Store struct {
 	// and never meet SQLITE_BUSY; on PostgreSQL writer and reader are the same pool.
 	writer, reader *sql.DB
 	hot            hotStatements
+	guard          atomic.Pointer[guard]
+	faults         atomic.Int64
 }
 
 // dialect is all that differs between the databases once they are open.
@@ -137,6 +141,9 @@ func (s *Store) Forms() registry.FormStore { return forms{s} }
 
 // SecretUses returns the uses of secrets of this database.
 func (s *Store) SecretUses() registry.SecretUses { return secretUses{s} }
+
+// DataKeys returns the wrapped data keys of this database.
+func (s *Store) DataKeys() gm.KeyStore { return dataKeys{s} }
 
 // Dialect names the database: "sqlite" or "postgres".
 func (s *Store) Dialect() string { return s.dialect.name }

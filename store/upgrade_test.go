@@ -2,10 +2,12 @@ package store_test
 
 import (
 	"encoding/json"
+	"errors"
 	"reflect"
 	"testing"
 	"time"
 
+	"licgate/gm"
 	"licgate/licence"
 	"licgate/policy"
 	"licgate/registry"
@@ -72,6 +74,13 @@ func TestUpgradeOfTheFirstSchema(t *testing.T) {
 		}
 
 		s := storetest.Open(t, url)
+		if _, err := s.Licences().Find(t.Context(), "L1"); !errors.Is(err, licence.ErrTampered) {
+			t.Errorf("a row without its code: error %v, want ErrTampered", err)
+		}
+		if _, _, err := s.LoadPlatform(t.Context()); !errors.Is(err, gm.ErrIntegrity) {
+			t.Errorf("a version without its code: error %v, want ErrIntegrity", err)
+		}
+		writeCodes(t, s)
 		later := epoch.Add(time.Hour)
 		wantLicence := licence.Stored{
 			Code: "L1", Item: "item", Department: "D1", DivisionCode: "110105", BizNum: "B-1", State: licence.Issued, Revision: 2,
@@ -127,6 +136,16 @@ func TestUpgradeOfTheFirstSchema(t *testing.T) {
 	})
 }
 
+func writeCodes(t *testing.T, s *store.Store) {
+	t.Helper()
+	if err := s.WriteCodes(t.Context(), "00000000", func(licence.Stored) error { return nil }, func(code string, err error) { t.Error(code, err) }); err != nil {
+		t.Fatal(err)
+	}
+	if complete, err := s.CodesComplete(t.Context()); err != nil || !complete {
+		t.Errorf("complete %v, %v", complete, err)
+	}
+}
+
 // A step that fails leaves the schema as it was, and the data untouched: the old licgate can go on.
 func TestUpgradeIsWhole(t *testing.T) {
 	t.Parallel()
@@ -160,4 +179,12 @@ func TestUpgradeIsWhole(t *testing.T) {
 			t.Errorf("PolicyVersion = %d, %v after the upgrade, want 1", n, err)
 		}
 	})
+}
+
+// trusted gives the registry and the versions, whatever stands in them, their codes.
+func trusted(t *testing.T, s *store.Store) {
+	t.Helper()
+	run(t, s, `UPDATE registry_objects SET mac = NULL`)
+	run(t, s, `UPDATE policy_versions SET mac = NULL`)
+	writeCodes(t, s)
 }

@@ -3,9 +3,13 @@
 package storetest
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
 	"path/filepath"
 	"testing"
 
+	"licgate/gm"
 	"licgate/store"
 )
 
@@ -39,12 +43,31 @@ func Open(t *testing.T, url string) *store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Guard(Keys{}, nil)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return s
+}
+
+// Keys make authentication codes of rows that every process of a test agrees on.
+type Keys struct{}
+
+// Integrity implements store.Authenticator.
+func (Keys) Integrity(kind, key string, revision int64, content []byte) []byte {
+	h := hmac.New(sha256.New, []byte("for tests"))
+	fmt.Fprintf(h, "%q %q %d %q", kind, key, revision, content)
+	return h.Sum(nil)
+}
+
+// CheckIntegrity implements store.Authenticator.
+func (k Keys) CheckIntegrity(code []byte, kind, key string, revision int64, content []byte) error {
+	if !hmac.Equal(code, k.Integrity(kind, key, revision, content)) {
+		return fmt.Errorf("%w: %s %q", gm.ErrIntegrity, kind, key)
+	}
+	return nil
 }
 
 // SQLite returns the URL of a file that does not exist yet, in a folder of the test's own.

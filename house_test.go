@@ -18,6 +18,7 @@ import (
 var rooms = map[string][]string{
 	".":                   {"caddymodule"},
 	"cmd/licgate":         {"caddymodule"},
+	"cmd/licgate-verify":  {"audit", "audit/evidence", "audit/ledger"},
 	"caddymodule":         {"audit", "gm", "licence", "masking", "policy", "protocol", "registry", "render", "session", "session/redisstore", "store"},
 	"protocol":            {},
 	"registry":            {},
@@ -29,7 +30,8 @@ var rooms = map[string][]string{
 	"session/sessiontest": {"session"},
 	"licence":             {"gm"},
 	"licence/licencetest": {"licence"},
-	"audit":               {"audit/ledger"},
+	"audit":               {"audit/evidence", "audit/ledger"},
+	"audit/evidence":      {"audit/ledger"},
 	"audit/ledger":        {"gm"},
 	"render":              {"licence"},
 	"store":               {"gm", "licence", "policy", "registry", "session", "store/migrations"},
@@ -37,6 +39,7 @@ var rooms = map[string][]string{
 	"store/migrations":    {},
 	"e2e":                 {"caddymodule", "protocol", "store/storetest"},
 	"bench":               {"caddymodule"},
+	"bench/audit":         {"audit", "audit/ledger"},
 	"bench/policy":        {"policy"},
 	"examples/demo":       {},
 }

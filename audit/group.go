@@ -83,7 +83,7 @@ func (g *group) record(e *encoded) {
 }
 
 // maxKeptGroup is how large a buffer is kept for the next group.
-const maxKeptGroup = 4 << 20
+const maxKeptGroup = groupBytes + maxFrame
 
 // release gives up what only this group needed.
 func (g *group) release() {

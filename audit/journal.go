@@ -52,6 +52,8 @@ type Options struct {
 	KeepPlain bool
 	// Ledger makes the journal keep a Merkle tree and sign checkpoints; nil: none.
 	Ledger *LedgerOptions
+	// Retention is after how long sealed segments are deleted, at least MinRetention and with a Ledger; 0: never.
+	Retention time.Duration
 	// Now is the wall clock; nil: time.Now. Monotonic is a clock that nobody can set; nil: the system's.
 	Now       func() time.Time
 	Monotonic func() time.Duration
@@ -89,12 +91,8 @@ func (j *Journal) Append(ctx context.Context, r *Record) error {
 	return err
 }
 
-// Receipt says which record was kept: its place and its leaf in the tree. It goes to whom the record is about; once a
-// checkpoint covers it, Prove makes the proof.
-type Receipt struct {
-	Sequence uint64      `json:"sequence"`
-	Leaf     ledger.Hash `json:"leaf"`
-}
+// Receipt says which record was kept. Once a checkpoint covers it, ExportProofs makes the proof.
+type Receipt = ledger.Receipt
 
 // Keep is Append with a durability. Its receipt is zero when it did not wait for the disk.
 func (j *Journal) Keep(ctx context.Context, r *Record, d Durability) (Receipt, error) {

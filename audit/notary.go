@@ -99,7 +99,9 @@ func (n *notary) open() (*Fault, error) {
 			n.hourly = last.Time
 		}
 	}
-	n.tree = ledger.NewTree(n.files)
+	if n.tree, err = n.retiredTree(); err != nil {
+		return nil, err
+	}
 	signed, err := readCheckpoint(n.system, n.dir, n.keys)
 	switch {
 	case errors.Is(err, ledger.ErrCheckpoint):
@@ -118,6 +120,19 @@ func (n *notary) open() (*Fault, error) {
 	}
 	n.tree, n.signed = tree, signed
 	return nil, nil
+}
+
+// retiredTree is the tree over the records that were deleted: what a tree that is made again begins with.
+func (n *notary) retiredTree() (*ledger.Tree, error) {
+	gone, _, err := readRetired(n.system, n.dir)
+	if err != nil || gone == nil {
+		return ledger.NewTree(n.files), err
+	}
+	tree, err := ledger.OpenTree(n.files, gone.Last)
+	if errors.Is(err, ledger.ErrTree) {
+		return ledger.NewTree(n.files), nil // lost records all
+	}
+	return tree, err
 }
 
 func (n *notary) setAside(cause string) (*Fault, error) {

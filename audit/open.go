@@ -41,6 +41,9 @@ func openJournal(system fileSystem, dir string, o Options) (*Journal, Repair, er
 	if len(o.Node) > maxNode || !utf8.ValidString(o.Node) {
 		return nil, Repair{}, fmt.Errorf("audit: opening the journal: the node's name is longer than %d bytes or not UTF-8", maxNode)
 	}
+	if o.Retention != 0 && (o.Retention < MinRetention || o.Ledger == nil) {
+		return nil, Repair{}, fmt.Errorf("audit: opening the journal: %w", ErrRetention)
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, Repair{}, fmt.Errorf("audit: making the journal's directory: %w", err)
 	}
@@ -88,6 +91,15 @@ func (w *writer) open(covered uint64) (Repair, error) {
 	if err != nil {
 		return Repair{}, err
 	}
+	gone, goneDamage, err := readRetired(w.system, w.dir)
+	if err != nil {
+		return Repair{}, err
+	}
+	if gone != nil {
+		if err := removeRetired(w.system, w.dir, gone.Last); err != nil {
+			return Repair{}, err
+		}
+	}
 	names, err := segments(w.system, w.dir)
 	if err != nil {
 		return Repair{}, err
@@ -104,6 +116,7 @@ func (w *writer) open(covered uint64) (Repair, error) {
 	if damage == nil {
 		damage = headFault(noted, end, len(names))
 	}
+	damage = firstFault(damage, goneDamage)
 	if damage == nil && covered > end.sequence {
 		damage = &Fault{File: end.name, Offset: end.size, Sequence: end.sequence + 1, Cause: causeMissing(end.sequence+1, covered)}
 	}

@@ -19,8 +19,8 @@ type Stats struct {
 	TreeSize  uint64
 	TreeTime  time.Time
 	TreeFault error
-	// PackFault is why the last attempt to pack sealed segments failed.
-	PackFault error
+	// TidyFault is why the last attempt to pack sealed segments, or to delete those past retention, failed.
+	TidyFault error
 
 	// Written is the time spent in writes and syncs; LastWrite is that of the last group.
 	Written, LastWrite time.Duration
@@ -51,7 +51,7 @@ func (j *Journal) Stats() Stats {
 	s.Owed, s.Sequence = j.owed, j.confirmed.sequence
 	j.keeper.mu.Lock()
 	defer j.keeper.mu.Unlock()
-	s.PackFault = j.keeper.fault
+	s.TidyFault = j.keeper.fault
 	if n := j.notary; n != nil {
 		n.mu.Lock()
 		defer n.mu.Unlock()

@@ -22,6 +22,9 @@ type batch struct {
 	leaves  []ledger.Hash
 	err     error
 
+	// lenient is the most lenient durability that is to be noted with it; as in Repair.MayLack.
+	lenient int
+
 	owed  int           // records whose callers do not wait
 	since time.Duration // when the first of them was handed in
 }

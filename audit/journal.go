@@ -35,6 +35,7 @@ type Journal struct {
 	owing     []*batch
 	owed      int // records whose callers did not wait, and which are not on disk
 	lost      uint64
+	lenient   int // the most lenient that was noted; as in Repair.MayLack
 	closing   bool
 	confirmed place
 	advanced  chan struct{} // closed when confirmed advances; nil: nobody waits
@@ -67,10 +68,10 @@ const groupBytes = 8 << 20
 
 func start(w *writer, notary *notary, o Options, locked *os.File) *Journal {
 	j := &Journal{
-		node: w.node, opened: o.Now(), now: o.Now, mono: o.Monotonic, locked: locked,
+		node: w.node, opened: time.Now(), now: o.Now, mono: o.Monotonic, locked: locked,
 		wake: make(chan struct{}, 1), groups: make(chan *group), bases: make(chan place), spent: make(chan *group, 2), done: make(chan struct{}),
 		sealed: w.sealed, notary: notary,
-		gathering: newBatch(), confirmed: w.place,
+		gathering: newBatch(), confirmed: w.place, lenient: w.lenient,
 	}
 	j.spent <- new(group)
 	j.spent <- new(group)
@@ -220,7 +221,7 @@ func (j *Journal) Close() error {
 	if j.notary != nil {
 		err = errors.Join(err, j.notary.finish())
 	}
-	if err := errors.Join(err, j.locked.Close()); err != nil {
+	if err := errors.Join(err, unlock(j.locked)); err != nil {
 		return fmt.Errorf("audit: closing the journal: %w", err)
 	}
 	return nil

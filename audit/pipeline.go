@@ -71,7 +71,10 @@ func (j *Journal) write(w *writer) {
 	if len(carried.batches) > 0 {
 		j.closed = j.flush(w, carried)
 	}
-	j.closed = errors.Join(j.closed, w.seal(), w.dropSpare())
+	if j.closed = errors.Join(j.closed, w.seal()); j.closed == nil {
+		j.closed = w.forgetLenient()
+	}
+	j.closed = errors.Join(j.closed, w.dropSpare())
 }
 
 // flush writes what was carried.

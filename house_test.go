@@ -33,6 +33,7 @@ var rooms = map[string][]string{
 	"audit":               {"audit/evidence", "audit/ledger"},
 	"audit/evidence":      {"audit/ledger"},
 	"audit/ledger":        {"gm"},
+	"audit/sink":          {},
 	"render":              {"licence"},
 	"store":               {"gm", "licence", "policy", "registry", "session", "store/migrations"},
 	"store/storetest":     {"store"},

@@ -39,6 +39,7 @@ type Journal struct {
 	closing   bool
 	confirmed place
 	advanced  chan struct{} // closed when confirmed advances; nil: nobody waits
+	ended     bool          // confirmed does not advance any more
 	stats     Stats
 	health    error
 	closed    error // of the writer; read once done is closed
@@ -49,7 +50,7 @@ type Options struct {
 	Node        string // in every record and segment
 	SegmentSize int64  // bytes after which a new segment starts; 0: 64 MiB
 
-	// KeepPlain leaves sealed segments uncompressed, for file systems that compress.
+	// KeepPlain leaves sealed segments as they are, neither compressed nor indexed. Reindex makes indexes too.
 	KeepPlain bool
 	// Ledger makes the journal keep a Merkle tree and sign checkpoints; nil: none.
 	Ledger *LedgerOptions

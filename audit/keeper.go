@@ -14,11 +14,12 @@ import (
 // keeper does what the journal needs done beside writing: it packs sealed segments, begins a new segment when the day
 // has changed, tries again after a failure when nobody asks, and records jumps of the clock and lost records.
 type keeper struct {
-	j      *Journal
-	system fileSystem
-	dir    string
-	plain  bool
-	keep   time.Duration // 0: for ever
+	j       *Journal
+	system  fileSystem
+	dir     string
+	plain   bool
+	keep    time.Duration   // 0: for ever
+	noIndex map[string]bool // segments that cannot have one
 	// nextDue is when to look again for what is past retention.
 	nextDue time.Time
 	tick    time.Duration
@@ -45,7 +46,7 @@ const (
 )
 
 func (j *Journal) startKeeper(system fileSystem, dir string, o Options) {
-	k := &keeper{j: j, system: system, dir: dir, plain: o.KeepPlain, keep: o.Retention, tick: keeperTick, wall: j.now(), uptime: j.mono()}
+	k := &keeper{j: j, system: system, dir: dir, plain: o.KeepPlain, keep: o.Retention, noIndex: make(map[string]bool), tick: keeperTick, wall: j.now(), uptime: j.mono()}
 	k.ctx, k.stop = context.WithCancel(context.Background())
 	j.keeper = k
 	k.done.Go(k.run)
@@ -121,7 +122,7 @@ func (k *keeper) tidy() {
 	for {
 		var err error
 		if !k.plain {
-			err = k.packAll()
+			err = errors.Join(k.packAll(), reindex(k.ctx, k.system, k.dir, k.rest(), k.noIndex))
 		}
 		if k.keep > 0 {
 			err = errors.Join(err, k.retire(k.ctx, k.keep))

@@ -71,10 +71,22 @@ func (j *Journal) write(w *writer) {
 	if len(carried.batches) > 0 {
 		j.closed = j.flush(w, carried)
 	}
+	j.end()
 	if j.closed = errors.Join(j.closed, w.seal()); j.closed == nil {
 		j.closed = w.forgetLenient()
 	}
 	j.closed = errors.Join(j.closed, w.dropSpare())
+}
+
+// end tells followers that nothing more will come.
+func (j *Journal) end() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.ended = true
+	if j.advanced != nil {
+		close(j.advanced)
+		j.advanced = nil
+	}
 }
 
 // flush writes what was carried.

@@ -40,7 +40,28 @@ var (
 	// ErrIncomplete says that a complete export cannot be made, because records were deleted past retention or are damaged,
 	// or because a query limits it.
 	ErrIncomplete = errors.New("audit: not all records can be exported")
+	// ErrNoRecord says that no record is of that request.
+	ErrNoRecord = errors.New("audit: no such record")
+	// ErrNotCovered says that a record is not yet under a checkpoint; it is within a minute.
+	ErrNotCovered = errors.New("audit: the record is not yet under a checkpoint")
 )
+
+// Prove returns the export that proves what was recorded of one request: its record and those of its attempts.
+func Prove(ctx context.Context, dir, responseID string) ([]byte, error) {
+	var b bytes.Buffer
+	o := ProofOptions{Query: Query{ResponseID: responseID, WithAttempts: true}, Now: time.Now}
+	proven, err := exportProofs(ctx, disk{}, dir, o, search, &b)
+	switch {
+	case responseID == "" || err == nil && proven == Proven{}:
+		err = ErrNoRecord
+	case err == nil && proven.Waiting > 0:
+		err = ErrNotCovered
+	}
+	if err != nil {
+		return nil, fmt.Errorf("audit: proving %s: %w", responseID, err)
+	}
+	return b.Bytes(), nil
+}
 
 // ExportProofs writes the selected records with inclusion proofs in the format of package evidence. With a department in
 // the query the export is of that department alone. It works on a running or stopped gateway. Like Export it reads past
@@ -52,14 +73,17 @@ func ExportProofs(ctx context.Context, dir string, o ProofOptions, w io.Writer) 
 	if o.Complete && o.Query != (Query{}) {
 		return Proven{}, fmt.Errorf("audit: exporting proofs: %w", ErrIncomplete)
 	}
-	proven, err := exportProofs(ctx, disk{}, dir, o, w)
+	proven, err := exportProofs(ctx, disk{}, dir, o, selectRecords, w)
 	if err != nil && !errors.Is(err, ErrDamaged) {
 		err = fmt.Errorf("audit: exporting proofs: %w", err)
 	}
 	return proven, err
 }
 
-func exportProofs(ctx context.Context, system fileSystem, dir string, o ProofOptions, w io.Writer) (Proven, error) {
+// finder is how records are found: selectRecords or search.
+type finder func(ctx context.Context, system fileSystem, dir string, q Query, visit func(r *Record, payload []byte) error) error
+
+func exportProofs(ctx context.Context, system fileSystem, dir string, o ProofOptions, find finder, w io.Writer) (Proven, error) {
 	head, header, err := proofHeader(system, dir)
 	if err != nil {
 		return Proven{}, err
@@ -72,7 +96,7 @@ func exportProofs(ctx context.Context, system fileSystem, dir string, o ProofOpt
 	if err := p.line(header); err != nil {
 		return Proven{}, err
 	}
-	selectErr := selectRecords(ctx, system, dir, o.Query, p.record)
+	selectErr := find(ctx, system, dir, o.Query, p.record)
 	if selectErr != nil && !errors.Is(selectErr, ErrDamaged) {
 		return p.proven, selectErr
 	}

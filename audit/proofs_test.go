@@ -42,14 +42,19 @@ func TestExportProofs(t *testing.T) {
 		t.Errorf("before the first checkpoint: %v", err)
 	}
 	var first *ledger.Signed
+	var receipt Receipt
 	for i := range 40 {
 		r := record(fmt.Sprint("r", i))
 		r.Department = fmt.Sprint("D", i%4)
 		if i == 30 {
 			r.Event, r.AttemptOf = EventAttempt, "r31"
 		}
-		if err := j.Append(t.Context(), r); err != nil {
+		got, err := j.Keep(t.Context(), r, Strict)
+		if err != nil {
 			t.Fatal(err)
+		}
+		if i == 31 {
+			receipt = got
 		}
 		if i == 17 {
 			if err := j.notary.step(t.Context(), true); err != nil {
@@ -63,6 +68,9 @@ func TestExportProofs(t *testing.T) {
 		t.Errorf("%+v, %v", proven, err)
 	}
 	mustHold(t, export, evidence.Options{Keys: keys})
+	if _, err := Prove(t.Context(), dir, "r31"); !errors.Is(err, ErrNotCovered) {
+		t.Errorf("%v", err)
+	}
 	closeTest(t, j)
 
 	export, proven, err = proofsTest(t, dir, ProofOptions{Query: Query{Department: "D1"}, Since: []uint64{18, 0, 18, 99}})
@@ -74,11 +82,18 @@ func TestExportProofs(t *testing.T) {
 		t.Errorf("%+v", result)
 	}
 	// The proof of one request: it and its attempt.
-	export, proven, err = proofsTest(t, dir, ProofOptions{Query: Query{ResponseID: "r31", WithAttempts: true}})
-	if err != nil || proven.Records != 2 {
-		t.Errorf("%+v, %v", proven, err)
+	export, err = Prove(t.Context(), dir, "r31")
+	if err != nil {
+		t.Fatal(err)
 	}
-	mustHold(t, export, evidence.Options{Keys: keys})
+	if result := mustHold(t, export, evidence.Options{Keys: keys, Receipts: []ledger.Receipt{receipt}}); result.Records != 2 {
+		t.Errorf("%+v", result)
+	}
+	for _, id := range []string{"", "r99"} {
+		if _, err := Prove(t.Context(), dir, id); !errors.Is(err, ErrNoRecord) {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
 
 	export, proven, err = proofsTest(t, dir, ProofOptions{Complete: true})
 	if err != nil || proven.Records != 40 {

@@ -35,6 +35,7 @@ const (
 	causeRetired    = "retired 文件损坏，或没有与之相符的删除记录"
 	causeTooEarly   = "删除的记录未满 180 天"
 	causeLeaf       = "记录与哈希树中当时的哈希不符：记录在写入之后被改动"
+	causeIndex      = "索引与日志不符，请重建索引"
 	causeHeadChain  = "链值与 head 文件不符：日志或 head 文件被替换"
 )
 

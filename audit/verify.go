@@ -1,11 +1,13 @@
 package audit
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 
 	"licgate/audit/ledger"
@@ -47,6 +49,8 @@ type VerifyOptions struct {
 	// Checkpoints are signed checkpoints that others kept: receipts of anchors, exports, printed ones. They find a journal
 	// that was rewritten whole, and signed again.
 	Checkpoints []KeptCheckpoint
+	// Indexes makes the indexes again and compares them: an index that hides records from Search is a fault.
+	Indexes bool
 }
 
 // KeptCheckpoint is a signed checkpoint and where it was kept, for the fault.
@@ -73,7 +77,7 @@ func VerifyWith(ctx context.Context, dir string, o VerifyOptions) (Report, error
 }
 
 func verify(ctx context.Context, system fileSystem, dir string, o VerifyOptions) (Report, error) {
-	v := verifier{system: system, dir: dir}
+	v := verifier{system: system, dir: dir, indexes: o.Indexes}
 	// Head and checkpoints first: the records that they speak of are there by then.
 	fault, err := v.readEvidence(o)
 	if err != nil {
@@ -118,6 +122,7 @@ type verifier struct {
 	at      place  // behind what was read
 	file    string // read last
 	size    int64
+	indexes bool
 	report  Report
 }
 
@@ -162,7 +167,27 @@ func (v *verifier) segment(ctx context.Context, name string, last bool) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(v.scan(ctx, s, last), s.close())
+	if err := errors.Join(v.scan(ctx, s, last), s.close()); err != nil || !v.indexes || last || v.report.Fault != nil {
+		return err
+	}
+	return v.index(name)
+}
+
+// index makes the index of a segment again.
+func (v *verifier) index(name string) error {
+	stored, err := readAll(v.system, filepath.Join(v.dir, name+indexSuffix))
+	if err != nil || stored == nil {
+		return err
+	}
+	s, err := openSegment(v.system, v.dir, name)
+	if err != nil {
+		return err
+	}
+	made, err := s.index(func() error { return nil })
+	if err = errors.Join(err, s.close()); err == nil && !bytes.Equal(made, stored) {
+		v.report.Fault = &Fault{File: name + indexSuffix, Sequence: segmentFirst(name), Cause: causeIndex}
+	}
+	return err
 }
 
 func (v *verifier) scan(ctx context.Context, s *scanner, last bool) error {

@@ -154,7 +154,7 @@ func (p *prover) line(v any) error {
 // addEarlier adds the consistency proofs that were asked for, and the newest checkpoint that each witness signed.
 func (p *prover) addEarlier(header *evidence.Header, since []uint64, system fileSystem, dir string) error {
 	notes := make(map[uint64]string)
-	receipts, err := newestReceipts(system, dir)
+	receipts, err := newestCosigned(system, dir)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"licgate/audit/evidence"
 	"licgate/audit/ledger"
 )
 
@@ -129,7 +130,7 @@ func collectCheckpoints(system fileSystem, dir string) (kept []KeptCheckpoint, l
 	for i, text := range notes {
 		kept = append(kept, KeptCheckpoint{fmt.Sprintf("%s/%s:%d", treeDir, historyName, i+1), text})
 	}
-	receipts, err := readReceipts(system, dir)
+	receipts, err := readReceipts(system, dir, evidence.HourlySuffix, evidence.NewestSuffix)
 	return append(kept, receipts...), local, err
 }
 

@@ -78,6 +78,9 @@ func TestDocumentedCommandsExist(t *testing.T) {
 		}
 		command := &cobra.Command{Use: name}
 		c.CobraFunc(command)
+		if strings.Contains(command.Use, "{") {
+			continue // it takes words of its own beside its children
+		}
 		for _, child := range command.Commands() {
 			children[name] = append(children[name], child.Name())
 		}

@@ -5,8 +5,11 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +19,7 @@ import (
 
 	"licgate/audit"
 	"licgate/protocol"
+	"licgate/registry"
 	"licgate/session"
 )
 
@@ -49,6 +53,17 @@ type App struct {
 	// Shadow is the part of decisions, 0 to 1, in which Casbin is asked too; an answer that differs is refused, counted
 	// and logged as an alarm. Default 0: none.
 	Shadow float64 `json:"policy_shadow,omitempty"`
+	// Approval lists the classes of changes that a second security administrator has to approve, once the powers are separated: rights,
+	// credentials, administrators, registry. Default: none.
+	Approval []string `json:"policy_approval,omitempty"`
+	// ApprovalExpiry is how long a change waits for approval. Default 72 h.
+	ApprovalExpiry caddy.Duration `json:"policy_approval_expiry,omitempty"`
+	// Hold is how long decisions go on at the version in force while the store can't be asked whether it still is. Then all are
+	// refused. Default 60 s.
+	Hold caddy.Duration `json:"policy_hold,omitempty"`
+	// Decisions is a file of named test decisions that every version has to pass. Default: policy/decisions.txt under Data, if there
+	// is one.
+	Decisions string `json:"policy_decisions,omitempty"`
 	// Credential says whose real-name credentials psn_holder accepts.
 	Credential Credential `json:"credential,omitzero"`
 
@@ -87,7 +102,7 @@ func (App) CaddyModule() caddy.ModuleInfo {
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx, a.logger = ctx, ctx.Logger()
 	repl := caddy.NewReplacer()
-	for _, s := range []*string{&a.Data, &a.Store, &a.Sessions, &a.Limits, &a.Credential.JWKSFile, &a.Credential.JWKSURL} {
+	for _, s := range []*string{&a.Data, &a.Store, &a.Sessions, &a.Limits, &a.Decisions, &a.Credential.JWKSFile, &a.Credential.JWKSURL} {
 		*s = repl.ReplaceAll(*s, "")
 	}
 	if err := a.defaults(); err != nil {
@@ -155,6 +170,15 @@ func (a *App) defaults() error {
 			return fmt.Errorf("licgate: this node's name: %w", err)
 		}
 	}
+	if a.ApprovalExpiry == 0 {
+		a.ApprovalExpiry = caddy.Duration(defaultApprovalExpiry)
+	}
+	if a.Hold == 0 {
+		a.Hold = caddy.Duration(defaultHold)
+	}
+	if a.Decisions == "" {
+		a.Decisions = filepath.Join(a.Data, "policy", "decisions.txt")
+	}
 	if a.BodyLimit == 0 {
 		a.BodyLimit = protocol.DefaultLimits.Body
 	}
@@ -166,6 +190,11 @@ func (a *App) defaults() error {
 
 // check refuses settings that do not exist. It runs when a Caddyfile is adapted and before anything is opened; "" is a default.
 func (a *App) check() error {
+	for _, class := range a.Approval {
+		if _, known := registry.ClassNames[class]; !known {
+			return fmt.Errorf("licgate: policy approval is %q, allowed are %s", class, strings.Join(slices.Sorted(maps.Keys(registry.ClassNames)), ", "))
+		}
+	}
 	switch {
 	case a.AuthFailureStatus != 0 && a.AuthFailureStatus != 200 && a.AuthFailureStatus != 401:
 		return fmt.Errorf("licgate: auth_failure_status is %d, allowed are 200 and 401", a.AuthFailureStatus)
@@ -177,6 +206,8 @@ func (a *App) check() error {
 		return errors.New("licgate: credential needs issuer and audience: without them a token made for anybody else would be accepted")
 	case a.Shadow < 0 || a.Shadow > 1:
 		return errors.New("licgate: policy shadow must be between 0% and 100%")
+	case a.Hold < 0 || a.ApprovalExpiry < 0:
+		return errors.New("licgate: policy hold and approval_expiry must be positive")
 	case a.SessionIdle < 0 || a.SessionLifetime < 0 || time.Duration(a.SessionLifetime) > 24*time.Hour:
 		return errors.New("licgate: session lifetimes must be positive, and session_lifetime at most 24h (table 1)")
 	case a.BodyLimit < 0 || a.BatchBodyLimit < 0:
@@ -275,17 +306,31 @@ func (a *App) housekeeping(ctx context.Context) {
 	purge, poll := time.NewTicker(purgeEvery), time.NewTicker(pollEvery)
 	defer purge.Stop()
 	defer poll.Stop()
+	away := false
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-poll.C:
-			if err := a.gateway.catchUp(ctx); err != nil && ctx.Err() == nil {
-				a.logger.Error("could not read the policy version", zap.Error(err))
+			err := a.gateway.catchUp(ctx)
+			if ctx.Err() != nil || (err != nil) == away {
+				continue // said once
+			}
+			if away = err != nil; away {
+				a.logger.Error("the store can't say which policy version is in force; decisions go on for a while",
+					zap.Duration("hold", time.Duration(a.Hold)), zap.Error(err))
+			} else {
+				a.logger.Info("the store says again which policy version is in force")
 			}
 		case now := <-purge.C:
 			if _, err := a.gateway.sessionManager(a).Purge(ctx); err != nil && ctx.Err() == nil {
 				a.logger.Warn("could not purge sessions", zap.Error(err))
+			}
+			if err := a.gateway.expirePending(ctx, now); err != nil && ctx.Err() == nil {
+				a.logger.Warn("could not expire pending changes", zap.Error(err))
+			}
+			if err := a.gateway.store.Locks().PurgeLocks(ctx, now); err != nil && ctx.Err() == nil {
+				a.logger.Warn("could not purge locks", zap.Error(err))
 			}
 			if _, err := a.gateway.store.Licences().PurgeCodes(ctx, now.Add(-time.Hour)); err != nil && ctx.Err() == nil {
 				a.logger.Warn("could not purge codes", zap.Error(err))

@@ -28,7 +28,11 @@ import (
 //		batch_body_limit       <size>
 //		frame_ancestors        <origin…>
 //		policy {
-//			shadow <percentage, such as 0.1%>
+//			shadow          <percentage, such as 0.1%>
+//			approval        <class…>
+//			approval_expiry <duration>
+//			hold            <duration>
+//			decisions       <file>
 //		}
 //		credential {
 //			jwks_file   <file>
@@ -72,7 +76,7 @@ func parseApp(d *caddyfile.Dispenser, _ any) (any, error) {
 			a.FrameAncestors = d.RemainingArgs()
 			return nil
 		case "policy":
-			return parsePolicy(d, &a.Shadow)
+			return parsePolicy(d, a)
 		case "credential":
 			return parseCredential(d, &a.Credential)
 		}
@@ -87,25 +91,47 @@ func parseApp(d *caddyfile.Dispenser, _ any) (any, error) {
 	return httpcaddyfile.App{Name: "licgate", Value: caddyconfig.JSON(a, nil)}, nil
 }
 
-func parsePolicy(d *caddyfile.Dispenser, shadow *float64) error {
+func parsePolicy(d *caddyfile.Dispenser, a *App) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if d.Val() != "shadow" {
-			return unknownWord(d, d.Val())
+		var err error
+		switch d.Val() {
+		case "shadow":
+			err = percentage(d, &a.Shadow)
+		case "approval":
+			if a.Approval = d.RemainingArgs(); len(a.Approval) == 0 {
+				err = d.ArgErr()
+			}
+		case "approval_expiry":
+			err = duration(d, &a.ApprovalExpiry)
+		case "hold":
+			err = duration(d, &a.Hold)
+		case "decisions":
+			err = one(d, &a.Decisions)
+		default:
+			err = unknownWord(d, d.Val())
 		}
-		var text string
-		if err := one(d, &text); err != nil {
+		if err != nil {
 			return err
 		}
-		percent, found := strings.CutSuffix(text, "%")
-		n, err := strconv.ParseFloat(percent, 64)
-		if err != nil || !found || n < 0 || n > 100 {
-			return d.Errf("shadow: %q is not a percentage (such as 0.1%%)", text)
-		}
-		*shadow = n / 100
 	}
+	return nil
+}
+
+func percentage(d *caddyfile.Dispenser, part *float64) error {
+	word := d.Val()
+	var text string
+	if err := one(d, &text); err != nil {
+		return err
+	}
+	percent, found := strings.CutSuffix(text, "%")
+	n, err := strconv.ParseFloat(percent, 64)
+	if err != nil || !found || n < 0 || n > 100 {
+		return d.Errf("%s: %q is not a percentage (such as 0.1%%)", word, text)
+	}
+	*part = n / 100
 	return nil
 }
 

@@ -3,7 +3,9 @@ package caddymodule
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -20,20 +22,220 @@ type errItemInUse struct{ code string }
 
 func (e errItemInUse) Error() string { return "item in use: " + e.code }
 
-// applied is what an apply did, or would do.
+// applied is what a change did, or would do.
 type applied struct {
 	*registry.Planned
 	Version int64 `json:"version"` // in force afterwards
 	DryRun  bool  `json:"dry_run,omitempty"`
+	// Pending is the number of the change that now waits for a second administrator; 0: it is in force.
+	Pending int64 `json:"pending,omitempty"`
+	// Classes are those of the changes (approval).
+	Classes []string `json:"classes,omitempty"`
 	// Warnings say what could not be done once the version was in force.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
 // change says who changes the platform and why.
 type change struct {
-	by, why string
+	by      administrator
+	why     string
 	dryRun  bool  // only say what would happen
 	ifMatch int64 // refuse when another version is in force; 0: whatever is
+	force   bool  // it may empty the policy or lock out the last security administrator
+	form    string
+
+	own      bool   // an administrator's own password: needs no second person
+	password string // for set-password
+
+	// approves is the pending change that this one brings into force; its Changes must be what comes out.
+	approves *registry.Pending
+	note     string // of who approves
+	// propose makes it wait for a second person whatever its class.
+	propose bool
+}
+
+// declare makes a declaration from what is in force, under the lock of writers.
+type declare func(current *registry.Platform) (*registry.Platform, error)
+
+// planned is a change that was thought through and can be written.
+type plannedChange struct {
+	*registry.Planned
+	declared, current *registry.Platform
+	head              policy.Version
+	lines             []string
+	state             *state
+	now               time.Time
+}
+
+// plan lays a declaration over what is in force and builds the state that it would make. Nothing is written. The caller holds the
+// lock of writers if it is to be written.
+func (a *App) plan(ctx context.Context, from declare, c change) (*plannedChange, error) {
+	g := a.gateway
+	current, number, err := g.store.LoadPlatform(ctx)
+	if err != nil {
+		return nil, err
+	}
+	head, err := g.store.Policies().Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if head.Number != number {
+		return nil, policy.ErrStale // another node's change came between the two reads: laid over the old platform it would be undone
+	}
+	if c.ifMatch > 0 && c.ifMatch != head.Number {
+		return nil, a.staleSince(ctx, c.ifMatch, head.Number)
+	}
+	declared, err := from(current)
+	if err != nil {
+		return nil, err
+	}
+	p := &plannedChange{declared: declared, current: current, head: head, now: time.Now()}
+	if p.Planned, err = registry.Plan(current, declared, vault{g.keys}, c.by.String(), p.now); err != nil {
+		return nil, err
+	}
+	for _, code := range registry.RemovedItems(p.Changes) {
+		used, err := g.store.Licences().HasLicences(ctx, code)
+		if err != nil {
+			return nil, err
+		}
+		if used {
+			return nil, errItemInUse{code}
+		}
+	}
+	if p.lines, err = policyLines(p.Next); err != nil {
+		return nil, err
+	}
+	if p.state, err = g.newState(head.Number+1, p.Next, p.lines); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// apply lays a declaration over the registry, writes registry and policy version in one transaction, and swaps them in; or keeps
+// it for a second administrator to approve, where its class asks for one.
+func (a *App) apply(ctx context.Context, from declare, c change) (*applied, error) {
+	g := a.gateway
+	g.change.Lock()
+	defer g.change.Unlock()
+
+	p, err := a.plan(ctx, from, c)
+	if err != nil {
+		return nil, err
+	}
+	result := &applied{Planned: p.Planned, Version: p.head.Number, DryRun: c.dryRun, Classes: registry.Classes(p.Changes, p.current, p.Next)}
+	if err := a.guard(p, c); err != nil {
+		return nil, err
+	}
+	if broken, err := a.unmet(p.state); err != nil || len(broken) > 0 {
+		return nil, errors.Join(err, brokenExpectations(broken))
+	}
+	if c.approves != nil && !slices.Equal(c.approves.Changes, p.Changes) {
+		return nil, errChanged
+	}
+	if c.dryRun {
+		// Secrets that would be generated are not shown: a later run makes others.
+		p.Generated = nil
+		return result, nil
+	}
+	if len(p.Changes) == 0 {
+		return result, nil
+	}
+	if c.approves == nil && (c.propose || a.needsApproval(result.Classes, c)) {
+		p.Generated = nil // made when it is approved, and shown then
+		result.Pending, err = a.keepPending(ctx, p, result.Classes, c)
+		return result, err
+	}
+	return result, a.enforce(ctx, p, c, result)
+}
+
+// enforce writes a change and swaps it in.
+func (a *App) enforce(ctx context.Context, p *plannedChange, c change, result *applied) error {
+	g := a.gateway
+	changes, err := json.Marshal(p.Changes)
+	if err != nil {
+		return fmt.Errorf("encoding the difference: %w", err)
+	}
+	document, err := registry.Render(p.Next)
+	if err != nil {
+		return fmt.Errorf("writing the declaration of a version: %w", err)
+	}
+	version := policy.Version{At: p.now, By: c.by.String(), Why: c.why, Lines: p.lines, Changes: changes, Platform: document}
+	if c.approves != nil {
+		version.By, version.ApprovedBy = c.approves.By, c.by.String()
+	}
+	version = policy.Seal(p.head, version, gm.SM3)
+	detail := fmt.Sprintf("变更 %d 项；%s", len(p.Changes), c.why)
+	if c.force {
+		detail = "强制；" + detail
+	}
+	if err := g.journal.Append(ctx, &audit.Record{
+		Event: "admin", Time: p.now, Account: c.by.String(), Interface: "change", Outcome: "ATTEMPT", Allow: true,
+		PolicyVersion: version.Number, Detail: detail,
+	}); err != nil {
+		return err
+	}
+	// From here on the change happens whole, whether or not the administrator waits for it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
+	defer cancel()
+	if err := g.save(ctx, p, c, version); err != nil {
+		return err
+	}
+	now := g.state.Load()
+	p.state.locks, p.state.locksRevision = now.locks, now.locksRevision
+	g.state.Store(p.state)
+	result.Version = version.Number
+	a.logger.Info("registry and policy changed", zap.Int64("policy_version", version.Number),
+		zap.String("by", version.By), zap.Int("changes", len(p.Changes)), zap.String("hash", version.Hash), zap.Bool("forced", c.force))
+	// What was opened under other credentials, or by somebody disabled since, ends with them.
+	for _, m := range append(outdated(p.current, p.Next), outdatedAdministrators(p.current, p.Next)...) {
+		if _, err := g.sessionManager(a).End(ctx, m); err != nil {
+			a.warn(result, "变更已生效，但有会话未能结束，请用 licgate session end 重试", err)
+		}
+	}
+	if err := a.event("policy", fmt.Sprintf("策略版本 %d 生效，摘要 %s", version.Number, version.Hash)); err != nil {
+		a.warn(result, "变更已生效，但生效记录未能写入审计", err)
+	}
+	return nil
+}
+
+// save writes a version; of one that was approved the approval too, in the same transaction: in force and approved are one.
+func (g *gateway) save(ctx context.Context, p *plannedChange, c change, version policy.Version) error {
+	if c.approves == nil {
+		return g.store.SavePlatform(ctx, p.Next, version)
+	}
+	return g.store.SaveApproved(ctx, p.Next, version, c.approves.ID, registry.Pending{DecidedBy: c.by.String(), Decided: p.now, Note: c.note})
+}
+
+// changeTimeout bounds the writing of a change.
+const changeTimeout = time.Minute
+
+// Refusals of changes that would leave the platform without rights or without anybody to give them.
+var (
+	errEmptied = errors.New("the change takes every right from all applications or all accounts")
+	errLockout = errors.New("the change leaves no security administrator who can act")
+	errPowers  = errors.New("one of the three powers has no administrator")
+)
+
+// guard refuses a change that empties the policy or locks out the last security administrator, unless forced.
+func (a *App) guard(p *plannedChange, c change) error {
+	if c.force {
+		return nil
+	}
+	appsBefore, accountsBefore := policy.Subjects(p.head.Lines)
+	appsAfter, accountsAfter := policy.Subjects(p.lines)
+	if appsBefore > 0 && appsAfter == 0 || accountsBefore > 0 && accountsAfter == 0 {
+		return errEmptied
+	}
+	if p.current.Enabled(registry.RoleSecurity) > 0 && p.Next.Enabled(registry.RoleSecurity) == 0 {
+		return errLockout
+	}
+	for _, role := range []string{registry.RoleSystem, registry.RoleSecurity, registry.RoleAudit} {
+		lost := p.current.Enabled(role) > 0 || len(p.current.Administrators) == 0
+		if lost && len(p.Next.Administrators) > 0 && p.Next.Enabled(role) == 0 {
+			return fmt.Errorf("%w: %s", errPowers, role)
+		}
+	}
+	return nil
 }
 
 // staleError says that the version a change was made for is not in force any more, and what was changed since.
@@ -56,119 +258,14 @@ func (a *App) staleSince(ctx context.Context, base, head int64) error {
 	return stale
 }
 
-// declare makes a declaration from what is in force, under the lock of writers.
-type declare func(current *registry.Platform) (*registry.Platform, error)
-
-// apply lays a declaration over the registry, writes registry and policy version in one transaction, and swaps them
-// in.
-func (a *App) apply(ctx context.Context, from declare, c change) (*applied, error) {
-	g := a.gateway
-	g.change.Lock()
-	defer g.change.Unlock()
-
-	current, _, err := g.store.LoadPlatform(ctx)
-	if err != nil {
-		return nil, err
-	}
-	head, err := g.store.Policies().Head(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if c.ifMatch > 0 && c.ifMatch != head.Number {
-		return nil, a.staleSince(ctx, c.ifMatch, head.Number)
-	}
-	declared, err := from(current)
-	if err != nil {
-		return nil, err
-	}
-	now := time.Now()
-	planned, err := registry.Plan(current, declared, vault{g.keys}, c.by, now)
-	if err != nil {
-		return nil, err
-	}
-	for _, code := range registry.RemovedItems(planned.Changes) {
-		used, err := g.store.Licences().HasLicences(ctx, code)
-		if err != nil {
-			return nil, err
-		}
-		if used {
-			return nil, errItemInUse{code}
-		}
-	}
-	lines, err := policyLines(planned.Next)
-	if err != nil {
-		return nil, err
-	}
-	result := &applied{Planned: planned, Version: head.Number, DryRun: c.dryRun}
-	next, err := g.newState(head.Number+1, planned.Next, lines)
-	if err != nil {
-		return nil, err
-	}
-	if c.dryRun {
-		// Secrets that would be generated are not shown: a later run makes others.
-		planned.Generated = nil
-		return result, nil
-	}
-	if len(planned.Changes) == 0 {
-		return result, nil
-	}
-	changes, err := json.Marshal(planned.Changes)
-	if err != nil {
-		return nil, fmt.Errorf("encoding the difference: %w", err)
-	}
-	// Every call is on record before it acts.
-	if err := g.journal.Append(ctx, &audit.Record{
-		Event: "admin", Time: now, Account: c.by, Interface: "apply", Outcome: "ATTEMPT", Allow: true,
-		PolicyVersion: head.Number + 1, Detail: fmt.Sprintf("变更 %d 项；%s", len(planned.Changes), c.why),
-	}); err != nil {
-		return nil, err
-	}
-	document, err := registry.Render(planned.Next)
-	if err != nil {
-		return nil, fmt.Errorf("writing the declaration of a version: %w", err)
-	}
-	// From here on the change happens whole, whether or not the administrator waits for it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
-	defer cancel()
-	version := policy.Seal(head, policy.Version{
-		At: now, By: c.by, Why: c.why, Lines: lines, Changes: changes, Platform: document,
-	}, gm.SM3)
-	if err := g.store.SavePlatform(ctx, planned.Next, version); err != nil {
-		return nil, err
-	}
-	g.state.Store(next)
-	result.Version = version.Number
-	a.logger.Info("registry and policy changed", zap.Int64("policy_version", version.Number),
-		zap.String("by", c.by), zap.Int("changes", len(planned.Changes)), zap.String("hash", version.Hash))
-	// What was opened under other credentials, or by somebody disabled since, ends with them.
-	for _, m := range outdated(current, planned.Next) {
-		if _, err := g.sessionManager(a).End(ctx, m); err != nil {
-			a.warn(result, "变更已生效，但有会话未能结束，请用 sessions/end 接口重试", err)
-		}
-	}
-	if err := a.event("policy", fmt.Sprintf("策略版本 %d 生效，摘要 %s", version.Number, version.Hash)); err != nil {
-		a.warn(result, "变更已生效，但生效记录未能写入审计", err)
-	}
-	return result, nil
-}
-
-// changeTimeout bounds the writing of a change.
-const changeTimeout = time.Minute
-
-// warn notes what failed after the point of no return: an error would say that nothing was done, and lose what is shown once.
-func (a *App) warn(result *applied, text string, err error) {
-	result.Warnings = append(result.Warnings, text)
-	a.logger.Error("after a change", zap.Int64("policy_version", result.Version), zap.Error(err))
-}
-
 // outdated selects the sessions of applications and accounts that are gone, were disabled, moved, or have another secret or
-// password.
+// password. A secret that was rotated with overlap is still good, and so are its sessions.
 func outdated(before, after *registry.Platform) []session.Match {
 	s := registry.NewSnapshot(after)
 	var out []session.Match
 	for _, a := range before.Applications {
 		now, ok := s.Application(a.AppKey)
-		if !ok || now.Disabled && !a.Disabled || now.SecretHash != a.SecretHash || now.Department != a.Department {
+		if !ok || now.Disabled && !a.Disabled || !slices.Contains([]string{now.SecretHash, now.PreviousHash}, a.SecretHash) || now.Department != a.Department {
 			out = append(out, session.Match{AppKey: a.AppKey})
 		}
 	}

@@ -94,6 +94,13 @@ func (a *Authorize) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddy
 	if err != nil {
 		return err
 	}
+	if err := t.checkAddress(r); err != nil {
+		return err
+	}
+	if a.app.gateway.unconfirmed() > time.Duration(a.app.Hold) {
+		t.record.Reason = "policy_stale"
+		return &protocol.Failure{Code: protocol.CodeUnavailable, Inner: "policy_stale"}
+	}
 	if len(a.Routes) > 0 {
 		if err := a.judgeForeign(r, t); err != nil {
 			return err
@@ -290,6 +297,9 @@ func (t *trip) decide(items []*licence.Item) error {
 		q := t.request
 		q.Item = item.Code
 		d := t.state.decider.Judge(q)
+		if d.Allow && t.state.locked(registry.LockItem, item.Code) {
+			d = policy.Ruling{Reason: reasonLocked, Version: d.Version}
+		}
 		if d.Allow {
 			t.items = append(t.items, item)
 		}

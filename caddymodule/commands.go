@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -24,6 +25,8 @@ Caddy 的全部命令照常可用，另有下列管理命令。
   licgate run --config Caddyfile          启动网关
   licgate apply -f platform.yaml          声明部门、目录、事项、应用、账户与授权
   licgate policy explain …                解释某个调用为何允许或拒绝
+  licgate policy plan -f platform.yaml    预演变更：谁会得到、失去什么
+  licgate lock account NAME --reason …    立即锁定账户并结束其会话
   licgate audit verify                    校验审计记录
   licgate doctor                          检查运行环境`
 
@@ -43,12 +46,18 @@ func init() {
 	for _, c := range []caddycmd.Command{
 		{Name: "apply", Usage: "-f FILE [--dry-run] [--secrets-out FILE] [--why TEXT]", Short: "声明平台：部门、目录、事项、应用、账户与授权", Long: applyHelp, CobraFunc: applyCommand},
 		{Name: "export", Short: "以 platform.yaml 格式导出平台声明（不含任何密钥、口令与证件号码）", CobraFunc: exportCommand},
-		{Name: "policy", Usage: "explain | history | plan | rollback", Short: "解释判定、查看策略历史、预演变更、回滚", CobraFunc: policyCommands},
-		{Name: "app", Usage: "list | disable | enable | reset-secret", Short: "管理应用", CobraFunc: objectCommands("applications", "APP_KEY", "应用", "reset-secret", "重新生成 app_secret")},
-		{Name: "account", Usage: "list | disable | enable | reset-password", Short: "管理账户", CobraFunc: objectCommands("accounts", "ACCOUNT", "账户", "reset-password", "重新生成口令")},
+		{Name: "policy", Usage: "explain | who | history | diff | plan | test | pending | approve | reject | rollback", Short: "解释判定、查看权利与历史、预演、审批、回滚", CobraFunc: policyCommands},
+		{Name: "onboard", Usage: "-f FILE [--dry-run]", Short: "提交接入申请表（附录 A），起草授权并预演", CobraFunc: onboardCommand},
+		{Name: "app", Usage: "list | disable | enable | reset-secret | rotate-secret", Short: "管理应用", CobraFunc: applicationCommands},
+		{Name: "account", Usage: "list | disable | enable | reset-password", Short: "管理账户", CobraFunc: accountCommands},
+		{Name: "admin", Usage: "login | logout | whoami | password | list | disable | enable | reset-password", Short: "管理员（三员）登录与管理", CobraFunc: administratorCommands},
+		{Name: "lock", Usage: "KIND KEY --reason TEXT [--for 24h] | list", Short: "立即锁定应用、账户、部门、目录或地址", CobraFunc: lockCommand},
+		{Name: "unlock", Usage: "KIND KEY", Short: "解除锁定，并清除账户或地址的登录失败", CobraFunc: unlockCommand},
+		{Name: "session", Usage: "list | end", Short: "查看与结束会话", CobraFunc: sessionCommands},
 		{Name: "audit", Usage: "verify | export | search", Short: "校验、导出与检索审计记录（网关停止时也可用）", CobraFunc: auditCommands},
 		{Name: "credential", Usage: "--identity ID [--code CODE] [--ttl 10m]", Short: "签发开发用实名凭据（仅当配置允许）", CobraFunc: credentialCommand},
 		{Name: "doctor", Short: "检查数据目录、密钥、存储、审计与证书", CobraFunc: doctorCommand},
+		{Name: "selfcheck", Usage: "--url https://HOST:PORT --app-key KEY --account NAME [--ca FILE] [--secrets-file FILE] [--item CODE]… [--service-item CODE]…", Short: "业务系统一侧的接入自检", Long: selfcheckHelp, CobraFunc: selfcheckCommand},
 	} {
 		caddycmd.RegisterCommand(c)
 	}
@@ -114,9 +123,16 @@ func gatewayFlags(cmd *cobra.Command) {
 	cmd.Flags().Bool("json", false, "输出 JSON")
 }
 
-// call sends one admin request and decodes the answer into out (nil: raw bytes are returned).
-func call(cmd *cobra.Command, method, path string, body, out any) ([]byte, error) {
+// send sends one admin request in the name of who logged in.
+func send(cmd *cobra.Command, method, path string, body any) (*http.Response, error) {
 	address, _ := cmd.Flags().GetString("address")
+	header := http.Header{"Licgate-Operator": {whoami()}}
+	if f := cmd.Flags().Lookup("if-match"); f != nil && f.Value.String() != "0" {
+		header.Set("If-Match", strconv.Quote(f.Value.String()))
+	}
+	if token := savedToken(address); token != "" {
+		header.Set("Authorization", "Bearer "+token)
+	}
 	var payload io.Reader
 	if body != nil {
 		encoded, err := json.Marshal(body)
@@ -125,13 +141,22 @@ func call(cmd *cobra.Command, method, path string, body, out any) ([]byte, error
 		}
 		payload = bytes.NewReader(encoded)
 	}
-	resp, err := caddycmd.AdminAPIRequest(address, method, "/licgate/"+path, http.Header{}, payload)
+	resp, err := caddycmd.AdminAPIRequest(address, method, adminRoot+path, header, payload)
 	if err != nil {
 		text := err.Error()
 		if resp == nil && !strings.Contains(text, "HTTP") {
-			return nil, fmt.Errorf("连不上网关管理端点 %s：网关在运行吗？（licgate run --config Caddyfile）\n%w", address, err)
+			return nil, fmt.Errorf("%w %s：网关在运行吗？（licgate run --config Caddyfile）\n%w", errUnreachable, address, err)
 		}
 		return nil, errors.New(adminText(text))
+	}
+	return resp, nil
+}
+
+// call sends one admin request and decodes the answer into out (nil: raw bytes are returned).
+func call(cmd *cobra.Command, method, path string, body, out any) ([]byte, error) {
+	resp, err := send(cmd, method, path, body)
+	if err != nil {
+		return nil, err
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
@@ -145,6 +170,9 @@ func call(cmd *cobra.Command, method, path string, body, out any) ([]byte, error
 	}
 	return answer, nil
 }
+
+// errUnreachable says that nobody answered at the admin endpoint.
+var errUnreachable = errors.New("连不上网关管理端点")
 
 // adminText takes the message out of what the admin client makes of an error answer.
 func adminText(text string) string {

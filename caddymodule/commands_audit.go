@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/url"
 	"os"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -18,20 +21,20 @@ import (
 
 func auditCommands(cmd *cobra.Command) {
 	verify := &cobra.Command{Use: "verify", Short: "校验审计记录是否完整、未被改动"}
+	gatewayFlags(verify)
 	dataFlag(verify)
-	verify.Flags().Bool("json", false, "输出 JSON")
 	run(verify, cobra.NoArgs, verifyAudit)
 
 	export := &cobra.Command{Use: "export", Short: "导出审计记录，每行一条 JSON"}
+	gatewayFlags(export)
 	dataFlag(export)
-	export.Flags().Bool("json", false, "输出 JSON（导出总是 JSON）")
 	export.Flags().StringP("out", "o", "", "写入此文件（权限 0600，不得已存在）；默认标准输出")
 	query := queryFlags(export)
 	run(export, cobra.NoArgs, func(cmd *cobra.Command, _ []string) error { return exportAudit(cmd, query) })
 
 	search := &cobra.Command{Use: "search", Short: "检索审计记录"}
+	gatewayFlags(search)
 	dataFlag(search)
-	search.Flags().Bool("json", false, "每行输出一条 JSON")
 	searchQuery := queryFlags(search)
 	run(search, cobra.NoArgs, func(cmd *cobra.Command, _ []string) error { return searchAudit(cmd, searchQuery) })
 
@@ -39,7 +42,14 @@ func auditCommands(cmd *cobra.Command) {
 }
 
 func verifyAudit(cmd *cobra.Command, _ []string) error {
-	report, err := audit.Verify(cmd.Context(), auditDir(cmd))
+	var report audit.Report
+	err := errUnreachable
+	if !cmd.Flags().Changed("data") {
+		_, err = call(cmd, http.MethodGet, "audit/verify", nil, &report)
+	}
+	if errors.Is(err, errUnreachable) {
+		report, err = audit.Verify(cmd.Context(), auditDir(cmd))
+	}
 	if err != nil {
 		return err
 	}
@@ -58,8 +68,8 @@ func verifyAudit(cmd *cobra.Command, _ []string) error {
 }
 
 // queryFlags are the filters of export and search.
-func queryFlags(cmd *cobra.Command) func() (audit.Query, error) {
-	var q audit.Query
+func queryFlags(cmd *cobra.Command) func() (auditQuery, error) {
+	var q auditQuery
 	f := cmd.Flags()
 	since := f.String("since", "", "起始时间（含），例如 2026-01-02 或 2026-01-02T15:04:05+08:00")
 	until := f.String("until", "", "截止时间（不含）")
@@ -71,7 +81,7 @@ func queryFlags(cmd *cobra.Command) func() (audit.Query, error) {
 	f.StringVar(&q.ResponseID, "response-id", "", "应答标识")
 	f.StringVar(&q.Outcome, "outcome", "", "SUCCESS 或 FAILURE")
 	f.IntVar(&q.Limit, "limit", 0, "最多条数，0 表示不限（search 取最新的）")
-	return func() (audit.Query, error) {
+	return func() (auditQuery, error) {
 		var err error
 		if q.Since, err = moment(*since); err == nil {
 			q.Until, err = moment(*until)
@@ -80,20 +90,75 @@ func queryFlags(cmd *cobra.Command) func() (audit.Query, error) {
 	}
 }
 
-// moment reads a time as people write it; a bare date is midnight in the local zone.
-func moment(text string) (time.Time, error) {
+// moment reads a time as people write it, as RFC 3339; a bare date is midnight in the local zone.
+func moment(text string) (string, error) {
 	if text == "" {
-		return time.Time{}, nil
+		return "", nil
 	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05", "2006-01-02"} {
 		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil {
-			return t, nil
+			return t.Format(time.RFC3339Nano), nil
 		}
 	}
-	return time.Time{}, usageError(fmt.Sprintf("时间 %q 无法识别，例如 2026-01-02 或 2026-01-02T15:04:05+08:00", text))
+	return "", usageError(fmt.Sprintf("时间 %q 无法识别，例如 2026-01-02 或 2026-01-02T15:04:05+08:00", text))
 }
 
-func exportAudit(cmd *cobra.Command, query func() (audit.Query, error)) (err error) {
+// recordsTo writes the selected records as JSON lines: through the gateway, which puts on record who looked; of a stopped one, or of a
+// folder that --data names, from the journal's files.
+func recordsTo(cmd *cobra.Command, q auditQuery, w io.Writer) error {
+	if !cmd.Flags().Changed("data") {
+		err := recordsFromGateway(cmd, q, w)
+		if !errors.Is(err, errUnreachable) {
+			return err
+		}
+	}
+	query, err := q.query()
+	if err != nil {
+		return err
+	}
+	_, err = audit.Export(cmd.Context(), auditDir(cmd), query, w)
+	return err
+}
+
+func recordsFromGateway(cmd *cobra.Command, q auditQuery, w io.Writer) error {
+	values := url.Values{}
+	for name, value := range map[string]string{
+		"since": q.Since, "until": q.Until, "department": q.Department, "app": q.App, "account": q.Account, "interface": q.Interface,
+		"item": q.Item, "response_id": q.ResponseID, "outcome": q.Outcome,
+	} {
+		if value != "" {
+			values.Set(name, value)
+		}
+	}
+	if q.Limit > 0 {
+		values.Set("limit", strconv.Itoa(q.Limit))
+	}
+	resp, err := send(cmd, http.MethodGet, "audit/records?"+values.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(w, resp.Body); err != nil {
+		return fmt.Errorf("读取网关应答：%w", err)
+	}
+	if resp.Trailer.Get(auditFault) != "" {
+		return audit.ErrDamaged
+	}
+	return nil
+}
+
+// lineCounter counts lines on their way.
+type lineCounter struct {
+	to io.Writer
+	n  int
+}
+
+func (c *lineCounter) Write(p []byte) (int, error) {
+	c.n += bytes.Count(p, []byte("\n"))
+	return c.to.Write(p)
+}
+
+func exportAudit(cmd *cobra.Command, query func() (auditQuery, error)) (err error) {
 	q, err := query()
 	if err != nil {
 		return err
@@ -107,12 +172,13 @@ func exportAudit(cmd *cobra.Command, query func() (audit.Query, error)) (err err
 		defer func() { err = errors.Join(err, f.Sync(), f.Close()) }()
 		w = f
 	}
-	n, err := audit.Export(cmd.Context(), auditDir(cmd), q, w)
-	fmt.Fprintf(cmd.ErrOrStderr(), "导出 %d 条\n", n)
+	counted := &lineCounter{to: w}
+	err = recordsTo(cmd, q, counted)
+	fmt.Fprintf(cmd.ErrOrStderr(), "导出 %d 条\n", counted.n)
 	return err
 }
 
-func searchAudit(cmd *cobra.Command, query func() (audit.Query, error)) error {
+func searchAudit(cmd *cobra.Command, query func() (auditQuery, error)) error {
 	q, err := query()
 	if err != nil {
 		return err
@@ -122,8 +188,7 @@ func searchAudit(cmd *cobra.Command, query func() (audit.Query, error)) error {
 	q.Limit = 0
 	read, write := io.Pipe()
 	go func() {
-		_, err := audit.Export(cmd.Context(), auditDir(cmd), q, write)
-		write.CloseWithError(err)
+		write.CloseWithError(recordsTo(cmd, q, write))
 	}()
 	lines := bufio.NewScanner(read)
 	lines.Buffer(nil, 2<<20)

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -28,21 +27,29 @@ func applyCommand(cmd *cobra.Command) {
 	changeFlags(cmd)
 	_ = cmd.MarkFlagFilename("file", "yaml", "yml")
 	run(cmd, cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
-		path, _ := cmd.Flags().GetString("file")
-		if path == "" {
-			return usageError("请用 -f 指定平台文件")
-		}
-		text, err := readFile(cmd, path)
+		text, err := checkedFile(cmd, "平台文件", registry.Parse)
 		if err != nil {
 			return err
 		}
-		// A fault is told before anything is sent, with the file's own lines.
-		if _, err := registry.Parse(text); err != nil {
-			return fmt.Errorf("%s 有误：\n%w", path, err)
-		}
 		dry, _ := cmd.Flags().GetBool("dry-run")
-		return submit(cmd, "apply", adminRequest{File: string(text), DryRun: dry})
+		return submit(cmd, "registry/apply", &applyRequest{File: text, changeRequest: changeRequest{DryRun: dry}})
 	})
+}
+
+// checkedFile reads the file that -f names. A fault is told before anything is sent, with the file's own lines.
+func checkedFile[T any](cmd *cobra.Command, what string, parse func([]byte) (T, error)) (string, error) {
+	path, _ := cmd.Flags().GetString("file")
+	if path == "" {
+		return "", usageError("请用 -f 指定" + what)
+	}
+	text, err := readFile(cmd, path)
+	if err != nil {
+		return "", err
+	}
+	if _, err := parse(text); err != nil {
+		return "", fmt.Errorf("%s 有误：\n%w", path, err)
+	}
+	return string(text), nil
 }
 
 func readFile(cmd *cobra.Command, path string) ([]byte, error) {
@@ -61,6 +68,8 @@ type appliedAnswer struct {
 	Changes   []registry.Change    `json:"changes"`
 	Generated []registry.Generated `json:"generated,omitempty"`
 	Version   int64                `json:"version"`
+	Pending   int64                `json:"pending,omitempty"`
+	Classes   []string             `json:"classes,omitempty"`
 	DryRun    bool                 `json:"dry_run,omitempty"`
 	Warnings  []string             `json:"warnings,omitempty"`
 }
@@ -69,17 +78,28 @@ type appliedAnswer struct {
 func changeFlags(cmd *cobra.Command) {
 	cmd.Flags().String("why", "", "变更原因，记入策略历史")
 	cmd.Flags().Int64("if-match", 0, "仅当现行策略版本为此值时才生效")
+	cmd.Flags().Bool("force", false, "允许清空策略或使安全管理员全部失效（记入审计）")
 	cmd.Flags().String("secrets-out", "", "把新生成的密钥与口令写入此文件（权限 0600，不得已存在）")
 }
 
+// changing is the body of a call that makes a version.
+type changing interface{ changeOf() *changeRequest }
+
+func (q *changeRequest) changeOf() *changeRequest { return q }
+
 // submit sends a change, shows the difference, and hands over what was generated.
-func submit(cmd *cobra.Command, path string, q adminRequest) error {
-	q.By = whoami()
+func submit(cmd *cobra.Command, path string, body changing) error {
+	q := body.changeOf()
 	q.Why, _ = cmd.Flags().GetString("why")
-	q.IfMatch, _ = cmd.Flags().GetInt64("if-match")
+	q.Force, _ = cmd.Flags().GetBool("force")
+	return deliver(cmd, path, body, q.DryRun)
+}
+
+// deliver sends what makes a version, and hands over what was generated.
+func deliver(cmd *cobra.Command, path string, body any, dryRun bool) error {
 	out, _ := cmd.Flags().GetString("secrets-out")
 	var secrets *os.File
-	if out != "" && !q.DryRun {
+	if out != "" && !dryRun {
 		// Opened first: what is shown once must have a place to go.
 		var err error
 		if secrets, err = os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
@@ -88,7 +108,7 @@ func submit(cmd *cobra.Command, path string, q adminRequest) error {
 		defer secrets.Close()
 	}
 	var done appliedAnswer
-	if _, err := call(cmd, http.MethodPost, path, q, &done); err != nil {
+	if _, err := call(cmd, http.MethodPost, path, body, &done); err != nil {
 		if secrets != nil {
 			_ = os.Remove(out)
 		}
@@ -106,11 +126,17 @@ func submit(cmd *cobra.Command, path string, q adminRequest) error {
 	if asJSON(cmd) {
 		return printJSON(cmd, done)
 	}
-	w := cmd.OutOrStdout()
+	printApplied(cmd.OutOrStdout(), done)
+	return nil
+}
+
+func printApplied(w io.Writer, done appliedAnswer) {
 	for _, c := range done.Changes {
 		fmt.Fprintln(w, c)
 	}
 	switch {
+	case done.Pending > 0:
+		fmt.Fprintf(w, "共 %d 项变更（%s），须由另一名安全管理员批准后生效：licgate policy approve %d\n", len(done.Changes), classText(done.Classes), done.Pending)
 	case len(done.Changes) == 0:
 		fmt.Fprintf(w, "没有变化，策略版本仍为 %d\n", done.Version)
 	case done.DryRun:
@@ -124,7 +150,15 @@ func submit(cmd *cobra.Command, path string, q adminRequest) error {
 			fmt.Fprintf(w, "  %s\t%s\t%s\n", g.Kind, g.Key, g.Value)
 		}
 	}
-	return nil
+}
+
+// classText names the classes of changes.
+func classText(classes []string) string {
+	var names []string
+	for _, class := range classes {
+		names = append(names, registry.ClassNames[class])
+	}
+	return strings.Join(names, "、")
 }
 
 func writeSecrets(f *os.File, generated []registry.Generated) error {
@@ -139,7 +173,7 @@ func writeSecrets(f *os.File, generated []registry.Generated) error {
 func exportCommand(cmd *cobra.Command) {
 	gatewayFlags(cmd)
 	run(cmd, cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
-		text, err := call(cmd, http.MethodGet, "export", nil, nil)
+		text, err := call(cmd, http.MethodGet, "registry/export", nil, nil)
 		if err != nil {
 			return err
 		}
@@ -155,60 +189,9 @@ func exportCommand(cmd *cobra.Command) {
 	})
 }
 
-// nameCharacters are those of app keys and account names.
-const nameCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
-
-// objectCommands makes list, disable, enable and the reset of one kind of object.
-func objectCommands(kind, argument, name, reset, resetHelp string) func(*cobra.Command) {
-	return func(cmd *cobra.Command) {
-		list := &cobra.Command{Use: "list", Short: "列出" + name}
-		gatewayFlags(list)
-		run(list, cobra.NoArgs, func(cmd *cobra.Command, _ []string) error { return listObjects(cmd, kind) })
-		children := []*cobra.Command{list}
-		for _, action := range []struct{ name, help string }{
-			{"disable", "停用" + name + "并立即结束其会话"}, {"enable", "启用" + name}, {reset, resetHelp + "并立即结束其会话"},
-		} {
-			child := &cobra.Command{Use: action.name + " " + argument, Short: action.help}
-			gatewayFlags(child)
-			changeFlags(child)
-			run(child, cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
-				if strings.Trim(args[0], nameCharacters) != "" {
-					return usageError(fmt.Sprintf("%s名称只含字母、数字和 _ . -", name))
-				}
-				return submit(cmd, kind+"/"+args[0]+"/"+action.name, adminRequest{})
-			})
-			children = append(children, child)
-		}
-		group(cmd, children...)
-	}
-}
-
-func listObjects(cmd *cobra.Command, kind string) error {
-	var rows []map[string]any
-	if _, err := call(cmd, http.MethodGet, kind, nil, &rows); err != nil {
-		return err
-	}
-	if asJSON(cmd) {
-		return printJSON(cmd, rows)
-	}
-	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-	for _, r := range rows {
-		state := "启用"
-		if r["disabled"] == true {
-			state = "停用"
-		}
-		key := r["app_key"]
-		if key == nil {
-			key = r["account"]
-		}
-		fmt.Fprintf(w, "%v\t%v\t%v\t%s\n", key, r["name"], r["department"], state)
-	}
-	return w.Flush()
-}
-
 func credentialCommand(cmd *cobra.Command) {
 	gatewayFlags(cmd)
-	var q adminRequest
+	var q credentialRequest
 	cmd.Flags().StringVar(&q.Identity, "identity", "", "持证人证件号码")
 	cmd.Flags().StringVar(&q.Code, "code", "", "持证主体代码类型（GB/T 36903），默认 111")
 	cmd.Flags().StringVar(&q.TTL, "ttl", "10m", "有效时长")
@@ -216,7 +199,6 @@ func credentialCommand(cmd *cobra.Command) {
 		if q.Identity == "" {
 			return usageError("缺少 --identity")
 		}
-		q.By = whoami()
 		var answer map[string]string
 		if _, err := call(cmd, http.MethodPost, "credential", q, &answer); err != nil {
 			return err

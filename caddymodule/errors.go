@@ -81,6 +81,8 @@ func refusalOf(d policy.Ruling) *protocol.Failure {
 		f.Code = protocol.CodeAccountRight
 	case policy.ReasonServiceItem:
 		f.Code = protocol.CodeServiceItem
+	case reasonLocked:
+		f.Code = protocol.CodeItemLocked
 	case policy.ReasonUnsure:
 		f.Code = protocol.CodeUnavailable
 	}

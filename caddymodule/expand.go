@@ -41,7 +41,7 @@ func parseWhole(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //		limit {
 //			… as licgate_limit
 //		}
-//		max_body <size>
+//		… as licgate_mask
 //		route <method> <path pattern> <interface> {
 //			… as licgate_authorize
 //		}
@@ -52,14 +52,12 @@ func parseGuard(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 		switch word {
 		case "limit":
 			return limit.unmarshal(h.WithDispenser(h.NewFromNextSegment()))
-		case "max_body":
-			return size(h.Dispenser, &mask.MaxBody)
 		case "route":
 			route, err := parseRoute(h.Dispenser)
 			authorize.Routes = append(authorize.Routes, route)
 			return err
 		}
-		return unknownWord(h.Dispenser, word)
+		return mask.unmarshal(h.Dispenser, word)
 	})
 	if err != nil {
 		return nil, err

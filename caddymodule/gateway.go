@@ -79,6 +79,10 @@ type shared struct {
 	state atomic.Pointer[state]
 	// change is held while a new version is planned, written and swapped in by this node.
 	change sync.Mutex
+	// confirmed is when the store last said which version is in force; nanoseconds since started, so that a clock that is set
+	// neither shortens nor stretches the time that decisions go on without it.
+	confirmed atomic.Int64
+	started   time.Time
 
 	// shadow is the part of decisions that the reference engine is asked too; mismatches counts where it disagreed.
 	shadow     float64
@@ -142,7 +146,7 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 	}
 	g.licences = &licence.Service{Store: g.store.Licences(), Keys: g.keys, Now: time.Now, Random: rand.Reader, Unprintable: render.Unprintable}
 	if g.shared, err = take(g, fmt.Sprintf("state:%s %g", a.Store, a.Shadow), func() (*shared, func() error, error) {
-		s := &shared{shadow: a.Shadow, logger: a.logger}
+		s := &shared{shadow: a.Shadow, logger: a.logger, started: time.Now()}
 		first, err := s.loadState(ctx, g.store)
 		s.state.Store(first)
 		return s, nil, err
@@ -180,19 +184,47 @@ func (g *gateway) release() error {
 	return errors.Join(errs...)
 }
 
-// catchUp swaps in a newer version that another node accepted.
+// catchUp swaps in a newer version, or other locks, that another node accepted.
 func (g *gateway) catchUp(ctx context.Context) error {
-	n, err := g.store.PolicyVersion(ctx)
-	if err != nil || n == g.state.Load().version {
+	ctx, cancel := context.WithTimeout(ctx, catchUpTimeout)
+	defer cancel()
+	version, locks, err := g.store.Revisions(ctx)
+	if err != nil {
 		return err
+	}
+	if now := g.state.Load(); version == now.version && locks == now.locksRevision {
+		g.confirm()
+		return nil
 	}
 	g.change.Lock()
 	defer g.change.Unlock()
-	next, err := g.loadState(ctx, g.store)
+	if version == g.state.Load().version {
+		err = g.loadLocks(ctx)
+	} else {
+		var next *state
+		if next, err = g.loadState(ctx, g.store); err == nil {
+			g.state.Store(next)
+		}
+	}
 	if err == nil {
-		g.state.Store(next)
+		g.confirm()
 	}
 	return err
+}
+
+const (
+	// defaultHold is how long decisions go on while the store is down.
+	defaultHold = time.Minute
+	// catchUpTimeout bounds one question to a store that does not answer.
+	catchUpTimeout = 10 * time.Second
+)
+
+// confirm notes that the state is known to be the one in force.
+func (h *shared) confirm() { h.confirmed.Store(int64(time.Since(h.started))) }
+
+// unconfirmed is for how long nobody could say whether the state is still the one in force.
+func (h *shared) unconfirmed() time.Duration {
+	return time.Since(h.started) - time.Duration(h.confirmed.Load())
 }
 
 // sessionManager is the session rules over the current registry.
@@ -201,7 +233,7 @@ func (g *gateway) sessionManager(a *App) *session.Manager {
 		Store: g.sessions, Directory: directory{g}, Verifier: vault{g.keys},
 		Digest: func(b []byte) []byte { return g.keys.Digest(gm.PurposeToken, b) },
 		Now:    time.Now, Random: rand.Reader,
-		Absolute: time.Duration(a.SessionLifetime), Idle: time.Duration(a.SessionIdle),
+		Absolute: time.Duration(a.SessionLifetime), Idle: time.Duration(a.SessionIdle), NoteSecret: a.noteSecret,
 	}
 }
 
@@ -209,7 +241,11 @@ func (g *gateway) sessionManager(a *App) *session.Manager {
 type directory struct{ g *gateway }
 
 func (d directory) Application(appKey string) (session.Application, bool) {
-	a, ok := d.g.state.Load().callers[appKey]
+	st := d.g.state.Load()
+	a, ok := st.callers[appKey]
+	if found, known := st.registry.Application(appKey); known && st.lockedApplication(appKey, found.Department) {
+		a.Disabled = true
+	}
 	return a, ok
 }
 
@@ -223,7 +259,11 @@ func callerOf(a *registry.Application) session.Application {
 		}
 		allow = append(allow, p)
 	}
-	return session.Application{AppKey: a.AppKey, SecretHash: a.SecretHash, IPAllow: allow, Disabled: a.Disabled}
+	secrets := []session.Secret{{Hash: a.SecretHash}}
+	if a.PreviousHash != "" {
+		secrets = append(secrets, session.Secret{Hash: a.PreviousHash, Until: a.PreviousUntil})
+	}
+	return session.Application{AppKey: a.AppKey, Secrets: secrets, IPAllow: allow, Disabled: a.Disabled}
 }
 
 func parsePrefix(text string) (netip.Prefix, error) {
@@ -238,20 +278,35 @@ func parsePrefix(text string) (netip.Prefix, error) {
 }
 
 func (d directory) Account(name string) (session.Account, bool) {
-	a, ok := d.g.state.Load().registry.Account(name)
+	st := d.g.state.Load()
+	a, ok := st.registry.Account(name)
 	if !ok {
 		return session.Account{}, false
 	}
-	return session.Account{Account: a.Account, Department: a.Department, PasswordHash: a.PasswordHash, Disabled: a.Disabled}, true
+	return session.Account{
+		Account: a.Account, Department: a.Department, PasswordHash: a.PasswordHash,
+		Disabled: a.Disabled || st.lockedAccount(a.Account, a.Department),
+	}, true
 }
 
+// DepartmentExists is false for a locked one: nobody acts for it.
 func (d directory) DepartmentExists(code string) bool {
-	_, ok := d.g.state.Load().registry.Department(code)
-	return ok
+	st := d.g.state.Load()
+	_, ok := st.registry.Department(code)
+	return ok && !st.locked(registry.LockDepartment, code)
 }
 
 func (d directory) Administers(account, department string) bool {
 	return d.g.state.Load().decider.Administers(account, department)
+}
+
+// noteSecret keeps when a secret was last used, so that a rotated one is seen to be out of use. What fails is logged: it keeps nobody
+// from logging in.
+func (a *App) noteSecret(ctx context.Context, appKey, hash string, at time.Time) {
+	use := registry.SecretUse{AppKey: appKey, Secret: registry.SecretID(hash), LastUsed: at}
+	if err := a.gateway.store.SecretUses().NoteSecretUse(ctx, use); err != nil {
+		a.logger.Warn("could not note the use of a secret", zap.String("app", appKey), zap.Error(err))
+	}
 }
 
 // reportRepair tells the operator what opening the journal found.

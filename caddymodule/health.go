@@ -45,24 +45,31 @@ func (h *Health) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	case "/readyz":
 		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 		defer cancel()
-		return writeHealth(w, h.app.gateway.health(ctx))
+		return writeHealth(w, h.app.health(ctx))
 	}
 	return next.ServeHTTP(w, r)
 }
 
 const readyTimeout = 2 * time.Second
 
+// notConfirmed is from when on a version that the store did not confirm counts as held: it is asked every second.
+const notConfirmed = 5 * pollEvery
+
 // health is the state of the gateway's parts: "ok", "down", or "fallback" for a limiter that counts locally.
 type health struct {
 	Status        string `json:"status"`
 	PolicyVersion int64  `json:"policy_version"`
-	Store         string `json:"store,omitempty"`
-	Sessions      string `json:"sessions,omitempty"`
-	Limits        string `json:"limits,omitempty"`
-	Audit         string `json:"audit,omitempty"`
+	// Policy is "ok", "held" while the store can't be asked whether the version is still the one in force, "stale" once decisions
+	// are refused for that.
+	Policy   string `json:"policy,omitempty"`
+	Store    string `json:"store,omitempty"`
+	Sessions string `json:"sessions,omitempty"`
+	Limits   string `json:"limits,omitempty"`
+	Audit    string `json:"audit,omitempty"`
 }
 
-func (g *gateway) health(ctx context.Context) health {
+func (a *App) health(ctx context.Context) health {
+	g := a.gateway
 	part := func(err error, otherwise string) string {
 		if err != nil {
 			return otherwise
@@ -77,7 +84,15 @@ func (g *gateway) health(ctx context.Context) health {
 		// A node out of traffic writes nothing, so it would never notice that it can again: it tries here.
 		Audit: part(g.journal.Probe(ctx), "down"),
 	}
-	if out.Store == "down" || out.Sessions == "down" || out.Audit == "down" {
+	switch held := g.unconfirmed(); {
+	case held > time.Duration(a.Hold):
+		out.Policy = "stale"
+	case held > notConfirmed:
+		out.Policy = "held"
+	default:
+		out.Policy = "ok"
+	}
+	if out.Policy != "ok" || out.Store == "down" || out.Sessions == "down" || out.Audit == "down" {
 		out.Status = "down"
 	}
 	return out

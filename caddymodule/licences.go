@@ -68,6 +68,7 @@ func (l *Licences) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 	if err := answer(r, t, &a); err != nil {
 		return reword(a.Interface, err)
 	}
+	a.MaskedFields = t.maskedIn(a.Data)
 	return t.writeAnswer(w, http.StatusOK, &a)
 }
 

@@ -3,25 +3,38 @@ package caddymodule
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
+	"time"
 
 	"licgate/gm"
 	"licgate/registry"
 )
 
-// errUnknownObject and errUnknownAction are refusals of the administrator's calls on one application or account.
+// errUnknownObject and errUnknownAction are refusals of the administrator's calls on one application, account or administrator.
 var (
-	errUnknownObject = errors.New("no such application or account")
+	errUnknownObject = errors.New("no such application, account or administrator")
 	errUnknownAction = errors.New("no such action")
 )
 
-// applicationRow and accountRow are lines of the lists that administrators see.
+// applicationRow, accountRow and administratorRow are lines of the lists that administrators see.
 type applicationRow struct {
-	AppKey     string   `json:"app_key"`
-	Name       string   `json:"name"`
-	Department string   `json:"department"`
-	IPAllow    []string `json:"ip_allow,omitempty"`
-	Disabled   bool     `json:"disabled"`
+	AppKey     string      `json:"app_key"`
+	Name       string      `json:"name"`
+	Department string      `json:"department"`
+	IPAllow    []string    `json:"ip_allow,omitempty"`
+	Disabled   bool        `json:"disabled"`
+	Locked     bool        `json:"locked"`
+	Secrets    []secretRow `json:"secrets"`
+	Forms      []string    `json:"forms,omitempty"` // application forms that its grants came from
+}
+
+// secretRow is one of the secrets that an application may log in with.
+type secretRow struct {
+	ID       string    `json:"id"`
+	Since    string    `json:"since,omitempty"`
+	Until    time.Time `json:"until,omitzero"`     // the end of a rotated one
+	LastUsed time.Time `json:"last_used,omitzero"` // zero: never
 }
 
 type accountRow struct {
@@ -30,47 +43,165 @@ type accountRow struct {
 	Department string   `json:"department"`
 	Roles      []string `json:"roles,omitempty"`
 	Disabled   bool     `json:"disabled"`
+	Locked     bool     `json:"locked"`
 }
 
-func (s *state) applications() []applicationRow {
+type administratorRow struct {
+	Administrator string `json:"administrator"`
+	Name          string `json:"name"`
+	Role          string `json:"role"`
+	Disabled      bool   `json:"disabled"`
+	PasswordTime  string `json:"password_time,omitempty"`
+	Certificates  int    `json:"certificates"` // client certificates that stand for this one
+}
+
+func (c *adminCall) applications(nothing) ([]applicationRow, error) {
+	st := c.app.gateway.state.Load()
+	uses, err := c.app.gateway.store.SecretUses().ListSecretUses(c.r.Context())
+	if err != nil {
+		return nil, err
+	}
+	last := make(map[[2]string]time.Time, len(uses))
+	for _, u := range uses {
+		last[[2]string{u.AppKey, u.Secret}] = u.LastUsed
+	}
 	out := []applicationRow{}
-	for _, a := range s.registry.Platform().Applications {
-		out = append(out, applicationRow{a.AppKey, a.Name, a.Department, a.IPAllow, a.Disabled})
+	for _, a := range st.registry.Platform().Applications {
+		row := applicationRow{
+			AppKey: a.AppKey, Name: a.Name, Department: a.Department, IPAllow: a.IPAllow, Disabled: a.Disabled,
+			Locked: st.lockedApplication(a.AppKey, a.Department),
+		}
+		id := registry.SecretID(a.SecretHash)
+		row.Secrets = []secretRow{{ID: id, Since: a.SecretTime, LastUsed: last[[2]string{a.AppKey, id}]}}
+		if a.PreviousHash != "" && time.Now().Before(a.PreviousUntil) {
+			id := registry.SecretID(a.PreviousHash)
+			row.Secrets = append(row.Secrets, secretRow{ID: id, Until: a.PreviousUntil, LastUsed: last[[2]string{a.AppKey, id}]})
+		}
+		for _, g := range a.Grants {
+			if g.Form != "" && !slices.Contains(row.Forms, g.Form) {
+				row.Forms = append(row.Forms, g.Form)
+			}
+		}
+		out = append(out, row)
 	}
-	return out
+	return out, nil
 }
 
-func (s *state) accounts() []accountRow {
+func (c *adminCall) accounts(nothing) ([]accountRow, error) {
+	st := c.app.gateway.state.Load()
 	out := []accountRow{}
-	for _, a := range s.registry.Platform().Accounts {
-		out = append(out, accountRow{a.Account, a.Name, a.Department, a.Roles, a.Disabled})
+	for _, a := range st.registry.Platform().Accounts {
+		out = append(out, accountRow{a.Account, a.Name, a.Department, a.Roles, a.Disabled, st.lockedAccount(a.Account, a.Department)})
 	}
-	return out
+	return out, nil
 }
 
-// changeApplication does one thing to one application, as a version of its own: disable (ends its sessions), enable,
-// reset-secret.
-func (a *App) changeApplication(ctx context.Context, key, action string, c change) (*applied, error) {
+func (c *adminCall) administrators(nothing) ([]administratorRow, error) {
+	out := []administratorRow{}
+	for _, a := range c.app.gateway.state.Load().registry.Platform().Administrators {
+		out = append(out, administratorRow{a.Administrator, a.Name, a.Role, a.Disabled, a.PasswordTime, len(a.Certificates)})
+	}
+	return out, nil
+}
+
+// actionRequest is one action on one object.
+type actionRequest struct {
+	changeRequest
+	// Overlap is how long the secret before stays good when it is rotated, such as 7d.
+	Overlap string `json:"overlap,omitempty"`
+}
+
+func (c *adminCall) changeApplication(q actionRequest) (*applied, error) {
+	how, err := c.change(q.changeRequest)
+	if err != nil {
+		return nil, err
+	}
+	var until time.Time
+	if c.path["action"] == "rotate-secret" {
+		overlap := q.Overlap
+		if overlap == "" {
+			overlap = "7d"
+		}
+		span, err := parseSpan(overlap)
+		if err != nil {
+			return nil, adminError(http.StatusUnprocessableEntity, "重叠期 %q 无法识别，例如 7d、24h，至多 90d", overlap)
+		}
+		until = time.Now().Add(span)
+	}
+	return c.app.changeApplication(c.r.Context(), c.path["app_key"], c.path["action"], until, how)
+}
+
+func (c *adminCall) changeAccount(q actionRequest) (*applied, error) {
+	how, err := c.change(q.changeRequest)
+	if err != nil {
+		return nil, err
+	}
+	return c.app.changeAccount(c.r.Context(), c.path["account"], c.path["action"], how)
+}
+
+func (c *adminCall) changeAdministrator(q actionRequest) (*applied, error) {
+	how, err := c.change(q.changeRequest)
+	if err != nil {
+		return nil, err
+	}
+	if c.path["action"] == "set-password" {
+		return nil, errUnknownAction // one's own only: changePassword
+	}
+	return c.app.changeAdministrator(c.r.Context(), c.path["administrator"], c.path["action"], how)
+}
+
+// changeApplication does one thing to one application, as a version of its own: disable (ends its sessions), enable, reset-secret (at
+// once), rotate-secret (the old one stays good until a time).
+func (a *App) changeApplication(ctx context.Context, key, action string, until time.Time, c change) (*applied, error) {
 	return a.changeOne(ctx, c, func(p *registry.Platform) (*registry.Generated, error) {
-		i := slices.IndexFunc(p.Applications, func(one registry.Application) bool { return one.AppKey == key })
-		if i < 0 {
+		one := find(p.Applications, func(one *registry.Application) bool { return one.AppKey == key })
+		if one == nil {
 			return nil, errUnknownObject
 		}
 		fresh := &registry.Generated{Kind: "app_secret", Key: key}
-		return changeState(action, "reset-secret", a.gateway.keys, &p.Applications[i].Disabled, &p.Applications[i].DisabledGiven, &p.Applications[i].Secret, fresh)
+		if action == "rotate-secret" {
+			action, one.PreviousUntil = "reset-secret", until
+		}
+		return changeState(action, "reset-secret", a.gateway.keys, &one.Disabled, &one.DisabledGiven, &one.Secret, fresh)
 	})
 }
 
 // changeAccount does one thing to one account: disable (ends its sessions), enable, reset-password.
 func (a *App) changeAccount(ctx context.Context, name, action string, c change) (*applied, error) {
 	return a.changeOne(ctx, c, func(p *registry.Platform) (*registry.Generated, error) {
-		i := slices.IndexFunc(p.Accounts, func(one registry.Account) bool { return one.Account == name })
-		if i < 0 {
+		one := find(p.Accounts, func(one *registry.Account) bool { return one.Account == name })
+		if one == nil {
 			return nil, errUnknownObject
 		}
 		fresh := &registry.Generated{Kind: "password", Key: name}
-		return changeState(action, "reset-password", a.gateway.keys, &p.Accounts[i].Disabled, &p.Accounts[i].DisabledGiven, &p.Accounts[i].Password, fresh)
+		return changeState(action, "reset-password", a.gateway.keys, &one.Disabled, &one.DisabledGiven, &one.Password, fresh)
 	})
+}
+
+// changeAdministrator does one thing to one administrator: disable, enable, reset-password, or set-password to one of the own
+// choice.
+func (a *App) changeAdministrator(ctx context.Context, name, action string, c change) (*applied, error) {
+	return a.changeOne(ctx, c, func(p *registry.Platform) (*registry.Generated, error) {
+		one := find(p.Administrators, func(one *registry.Administrator) bool { return one.Administrator == name })
+		if one == nil {
+			return nil, errUnknownObject
+		}
+		if action == "set-password" {
+			one.Password = c.password
+			return nil, nil
+		}
+		fresh := &registry.Generated{Kind: "administrator_password", Key: name}
+		return changeState(action, "reset-password", a.gateway.keys, &one.Disabled, &one.DisabledGiven, &one.Password, fresh)
+	})
+}
+
+func find[T any](all []T, is func(*T) bool) *T {
+	for i := range all {
+		if is(&all[i]) {
+			return &all[i]
+		}
+	}
+	return nil
 }
 
 // changeState applies one action; a reset puts a fresh secret into both the declaration and what is shown once.
@@ -88,11 +219,15 @@ func changeState(action, reset string, keys *gm.Keyring, disabled, given *bool, 
 	return nil, errUnknownAction
 }
 
-// changeOne applies a change to one object of what is in force.
+// changeOne applies a change to one object of what is in force. A fresh secret is shown to who made it, also when the change has to be
+// approved: it is good from then on.
 func (a *App) changeOne(ctx context.Context, c change, edit func(*registry.Platform) (*registry.Generated, error)) (*applied, error) {
 	var fresh *registry.Generated
 	done, err := a.apply(ctx, func(current *registry.Platform) (*registry.Platform, error) {
-		p := &registry.Platform{Applications: slices.Clone(current.Applications), Accounts: slices.Clone(current.Accounts)}
+		p := &registry.Platform{
+			Applications: slices.Clone(current.Applications), Accounts: slices.Clone(current.Accounts),
+			Administrators: slices.Clone(current.Administrators),
+		}
 		var err error
 		fresh, err = edit(p)
 		return p, err

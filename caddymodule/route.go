@@ -34,6 +34,8 @@ type Route struct {
 	AuthCode Source `json:"auth_code,omitzero"`
 	// ShowSensitiveData is where the request to see sensitive data is.
 	ShowSensitiveData Source `json:"show_sensitive_data,omitzero"`
+	// Masked is what is masked in the answers of this route.
+	Masked
 
 	segments []string
 }
@@ -56,6 +58,12 @@ func parseRoute(d *caddyfile.Dispenser) (*Route, error) {
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		word := d.Val()
+		if ours, err := route.unmarshal(d, word); ours || err != nil {
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
 		s, known := sources[word]
 		if !known {
 			return nil, unknownWord(d, word)
@@ -84,6 +92,9 @@ func (p *Route) compile() error {
 		return fmt.Errorf("route %s %s: the method is upper case and the path begins with /", p.Method, p.Path)
 	}
 	p.segments = strings.Split(p.Path, "/")
+	if err := p.Masked.compile(); err != nil {
+		return fmt.Errorf("route %s: %w", p.Path, err)
+	}
 	if p.Item.From == "" && p.AuthCode.From == "" {
 		return fmt.Errorf("route %s: item or auth_code must say what the decision is about", p.Path)
 	}
@@ -230,7 +241,7 @@ func (a *Authorize) judgeForeign(r *http.Request, t *trip) error {
 	if route == nil {
 		return protocol.Fail(protocol.CodeNoPath, "")
 	}
-	t.request.Interface = route.Interface
+	t.route, t.request.Interface = route, route.Interface
 	if t.sessionFailure != nil {
 		return t.sessionFailure
 	}

@@ -103,9 +103,10 @@ func (s *Session) resolvePage(r *http.Request, t *trip) {
 		return
 	}
 	g := resolved.Grant
-	app, okApp := t.state.registry.Application(g.App)
-	account, okAccount := t.state.registry.Account(g.Account)
-	if !okApp || !okAccount || app.Disabled || account.Disabled {
+	who := directory{s.app.gateway}
+	app, okApp := who.Application(g.App)
+	account, okAccount := who.Account(g.Account)
+	if !okApp || !okAccount || app.Disabled || account.Disabled || !who.DepartmentExists(g.Department) {
 		t.sessionFailure = protocol.Fail(protocol.CodeNoPageToken, "")
 		return
 	}

@@ -20,6 +20,10 @@ type state struct {
 	items    []*licence.Item // in the order of the registry
 	byCode   map[string]*licence.Item
 	callers  map[string]session.Application // by app_key, for every request's session
+
+	// Locks are no part of the version: an emergency brake that is pulled and let go beside it.
+	locks         *registry.Locks
+	locksRevision int64
 }
 
 // loadState builds the state of the newest version that the store holds.
@@ -36,7 +40,11 @@ func (h *shared) loadState(ctx context.Context, s *store.Store) (*state, error) 
 		}
 		lines = head.Lines
 	}
-	return h.newState(version, platform, lines)
+	next, err := h.newState(version, platform, lines)
+	if err != nil {
+		return nil, err
+	}
+	return next, next.takeLocks(ctx, s)
 }
 
 func (h *shared) newState(version int64, p *registry.Platform, lines []string) (*state, error) {

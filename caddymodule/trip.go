@@ -42,6 +42,7 @@ type trip struct {
 
 	endpoint     *protocol.Endpoint // nil: unknown path, or a route of the guard
 	foreign      bool               // a route of the guard
+	route        *Route             // which one
 	itemCode     string
 	routeFailure *protocol.Failure
 
@@ -58,7 +59,8 @@ type trip struct {
 	// items are the catalogue items that the decision allows: one, or several for auth and psn_holder.
 	items []*licence.Item
 
-	plans map[string]*masking.Plan // by item code
+	plans  map[string]*masking.Plan // by item code
+	hidden map[string][]hiddenField // by item code: the sensitive fields that are masked, and why
 	// rendered says that the bytes on their way out were made from masked data by us.
 	rendered bool
 }

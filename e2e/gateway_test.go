@@ -396,3 +396,13 @@ func (g *gateway) do(req *http.Request) answer {
 	}
 	return a
 }
+
+// generated runs a command that makes a secret and returns it.
+func (g *gateway) generated(args ...string) string {
+	g.t.Helper()
+	var done struct{ Generated []struct{ Value string } }
+	if err := json.Unmarshal([]byte(g.must(append(args, "--json")...)), &done); err != nil || len(done.Generated) != 1 {
+		g.t.Fatalf("licgate %s: %v, %d generated", strings.Join(args, " "), err, len(done.Generated))
+	}
+	return done.Generated[0].Value
+}

@@ -12,19 +12,22 @@ type Purpose string
 
 // The closed list of purposes. Adding one is a format change: see docs/formats.md.
 const (
-	PurposeSecret   Purpose = "app-secret" // app_secret at rest
-	PurposeToken    Purpose = "token"      // session tokens, access tokens, codes at rest
-	PurposeIdentity Purpose = "identity"   // lookup of holders by identity number
-	PurposeIDCode   Purpose = "id-code"    // lookup of licences by 证照号码
-	PurposeAudit    Purpose = "audit"      // keyed hashes in audit records
+	PurposeSecret    Purpose = "app-secret" // app_secret at rest
+	PurposeToken     Purpose = "token"      // session tokens, access tokens, codes at rest
+	PurposeIdentity  Purpose = "identity"   // lookup of holders by identity number
+	PurposeIDCode    Purpose = "id-code"    // lookup of licences by 证照号码
+	PurposeAudit     Purpose = "audit"      // keyed hashes in audit records
+	PurposeIntegrity Purpose = "integrity"  // authentication codes of rows; Integrity puts it into words
 )
 
-var purposes = []Purpose{PurposeSecret, PurposeToken, PurposeIdentity, PurposeIDCode, PurposeAudit}
+var purposes = []Purpose{PurposeSecret, PurposeToken, PurposeIdentity, PurposeIDCode, PurposeAudit, PurposeIntegrity}
 
 // Digest returns HMAC-SM3 (32 bytes) of data under the key of purpose. A purpose off the list is a mistake in the
 // program: Digest panics.
-func (k *Keyring) Digest(purpose Purpose, data []byte) []byte {
-	pool, ok := k.keys().hashes[purpose]
+func (k *Keyring) Digest(purpose Purpose, data []byte) []byte { return k.keys().digest(purpose, data) }
+
+func (k *keys) digest(purpose Purpose, data []byte) []byte {
+	pool, ok := k.hashes[purpose]
 	if !ok {
 		panic("gm: no such purpose: " + string(purpose))
 	}

@@ -27,11 +27,12 @@ func TestDigestGolden(t *testing.T) {
 	t.Parallel()
 	k := golden(t)
 	want := map[Purpose]string{
-		PurposeSecret:   "6d00f084cd1b36126a78a59b31fa563ae6b98c032b5e1b428025678b777f5218",
-		PurposeToken:    "421c5e496a1e7c8aa6da74ac69d5fe342c238c4b8ae19c5c7b41948f8fe14564",
-		PurposeIdentity: "21421818081e194727f337c63284756704c3ce402d1e352f74d103e9eddda147",
-		PurposeIDCode:   "f1fb82f169e46caf53ceb709ca53c34809cecf9a069c31d212e3a10744b56f60",
-		PurposeAudit:    "69b7fe0746e4138b6052093b063455c3e86ed66733f5a13050e5b3ba39b87824",
+		PurposeSecret:    "6d00f084cd1b36126a78a59b31fa563ae6b98c032b5e1b428025678b777f5218",
+		PurposeToken:     "421c5e496a1e7c8aa6da74ac69d5fe342c238c4b8ae19c5c7b41948f8fe14564",
+		PurposeIdentity:  "21421818081e194727f337c63284756704c3ce402d1e352f74d103e9eddda147",
+		PurposeIDCode:    "f1fb82f169e46caf53ceb709ca53c34809cecf9a069c31d212e3a10744b56f60",
+		PurposeAudit:     "69b7fe0746e4138b6052093b063455c3e86ed66733f5a13050e5b3ba39b87824",
+		PurposeIntegrity: "fe3a9c13e9f4a8f270e175da89bd78259942141a01d92e92f4322e3c4aecab07",
 	}
 	for _, p := range purposes {
 		if got := hex.EncodeToString(k.Digest(p, []byte("11010519491231002X"))); got != want[p] {

@@ -35,32 +35,22 @@ func KeyFile(path string, fresh func() ([]byte, error)) ([]byte, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("gm: making the folder of a key file: %w", err)
 	}
-	if err := createKeyFile(path, content); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := createKeyFile(osDisk{}, path, content); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("gm: making a key file: %w", err)
 	}
 	// The name must be on disk before anything is kept that only this key opens, whoever made the file.
-	if err := syncDir(dir); err != nil {
+	if err := (osDisk{}).syncDir(dir); err != nil {
 		return nil, fmt.Errorf("gm: making a key file: %w", err)
 	}
 	return readKeyFile(path)
 }
 
 func readKeyFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := openKeyFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("gm: opening a key file: %w", err)
+		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("gm: opening a key file: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w: %s is no regular file", ErrKeyFileKind, path)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("%w: %s has %#o", ErrKeyFileOpen, path, mode)
-	}
 	content, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("gm: reading a key file: %w", err)
@@ -71,28 +61,47 @@ func readKeyFile(path string) ([]byte, error) {
 	return content, nil
 }
 
-// createKeyFile gives content the name path, or returns fs.ErrExist and leaves what is there.
-// open O_EXCL, write, fsync, link, unlink: link, unlike rename, never replaces a file that another process just made.
-func createKeyFile(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // mode 0600
+// openKeyFile opens a key file for reading, or refuses it.
+func openKeyFile(path string) (*os.File, error) {
+	f, err := os.Open(path)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("gm: opening a key file: %w", err)
 	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		err = fmt.Errorf("gm: opening a key file: %w", err)
+	case !info.Mode().IsRegular():
+		err = fmt.Errorf("%w: %s is no regular file", ErrKeyFileKind, path)
+	case info.Mode().Perm()&0o077 != 0:
+		err = fmt.Errorf("%w: %s has %#o", ErrKeyFileOpen, path, info.Mode().Perm())
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
-	return os.Link(f.Name(), path)
+	return f, nil
 }
 
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
+// createKeyFile gives content the name path, or returns fs.ErrExist and leaves what is there.
+// open O_EXCL, write, fsync, link, unlink: link, unlike rename, never replaces a file that another process just made.
+func createKeyFile(d disk, path string, content []byte) error {
+	aside, err := writeAside(d, path, content)
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	defer d.remove(aside)
+	return d.link(aside, path)
+}
+
+// replaceKeyFile puts content in place of what the file at path held. A crash leaves the old content or the new.
+// open O_EXCL, write, fsync, rename, fsync of the folder.
+func replaceKeyFile(d disk, path string, content []byte) error {
+	aside, err := writeAside(d, path, content)
+	if err != nil {
+		return err
+	}
+	if err := d.rename(aside, path); err != nil {
+		return errors.Join(err, d.remove(aside))
+	}
+	return d.syncDir(filepath.Dir(path))
 }

@@ -1,31 +1,25 @@
 package gm
 
 import (
-	"crypto/cipher"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-
-	"github.com/emmansun/gmsm/sm4"
+	"slices"
 )
 
-// A sealed value, version 1, frozen:
+// The first byte of a sealed value is its version. Version 1 is sealed under the root key (seal1.go), version 2 under a
+// department's data key (sealer):
 //
-//	1 byte   version, 0x01
-//	4 bytes  id of the root key
-//	12 bytes salt, random: the record's SM4 key is the first 16 bytes of HMAC-SM3(seal key, salt)
-//	12 bytes GCM nonce, random
-//	n bytes  SM4-GCM of the plaintext and its 16 byte tag; the associated data are the first 5 bytes, then the caller's
+//	1 byte   version, 0x02
+//	8 bytes  id of the data key
+//	16 bytes salt, random
+//	n bytes  SM4-GCM of the plaintext and its 16 byte tag; the associated data are the first 9 bytes, then the caller's
 //
-// Each record has a key of its own because random nonces of 96 bits under one key would carry no more than 2^32
-// records safely; salt and nonce together are 192 bits, which no store ever exhausts.
+// The sealer's key is HKDF-Expand(data key, "licgate/v2/seal", 32). Both versions are frozen.
 const (
-	sealVersion = 0x01
-	headSize    = 1 + keyIDSize
-	saltSize    = 12
-	nonceSize   = 12
-	tagSize     = 16
-	sealedExtra = headSize + saltSize + nonceSize + tagSize
+	sealVersion2 = 0x02
+	headSize2    = 1 + dataIDSize
+	labelSeal2   = "licgate/v2/seal"
 )
 
 // Errors of Keyring.Open.
@@ -34,64 +28,130 @@ var (
 	ErrSealed = errors.New("gm: sealed value refused")
 	// ErrKeyUnknown says that a sealed value names a key that this keyring does not hold.
 	ErrKeyUnknown = errors.New("gm: sealed by a key that is not in the keyring")
+	// ErrShredded says that the key was destroyed: what it sealed is gone for good. Also of SealFor, for a department that was
+	// shredded.
+	ErrShredded = errors.New("gm: key was destroyed")
+	// ErrNoDataKeys says that the keyring was opened by Open: it has no data keys.
+	ErrNoDataKeys = errors.New("gm: keyring without data keys")
 )
 
-// Seal encrypts plaintext by SM4-GCM; associated binds it to its row and column. The result carries a format
-// version and the key's id, and is 45 bytes longer than plaintext.
+// Seal is SealFor what is no department's.
 func (k *Keyring) Seal(plaintext, associated []byte) ([]byte, error) {
-	sealed := make([]byte, headSize+saltSize+nonceSize, len(plaintext)+sealedExtra)
-	sealed[0] = sealVersion
-	copy(sealed[1:], k.keys().id[:])
-	if _, err := io.ReadFull(k.keys().random, sealed[headSize:]); err != nil {
-		return nil, fmt.Errorf("gm: sealing: making a nonce: %w", err)
+	return k.SealFor("", plaintext, associated)
+}
+
+// SealFor encrypts plaintext by SM4-GCM under the data key of a department, which is made when there is none for this period;
+// associated binds it to its row, column and version. The result carries a format version and the key's id, and is 41 bytes longer
+// than plaintext. A keyring without data keys seals under the root key, in version 1, 45 bytes longer.
+//
+// It may wait for the key store or the wrapper, by KeysConfig.Timeout. Errors: ErrShredded, ErrKeyRecord, ErrKEKUnavailable,
+// and the store's.
+func (k *Keyring) SealFor(department string, plaintext, associated []byte) ([]byte, error) {
+	d := k.keys().data
+	if d == nil {
+		return k.keys().seal1(plaintext, associated)
 	}
-	salt, nonce := sealed[headSize:headSize+saltSize], sealed[headSize+saltSize:]
-	aead, err := k.keys().recordAEAD(salt)
+	key, s, err := d.sealing(department)
 	if err != nil {
 		return nil, fmt.Errorf("gm: sealing: %w", err)
 	}
-	return aead.Seal(sealed, nonce, plaintext, bind(sealed, associated)), nil
+	return key.seal(s, d, plaintext, associated)
 }
 
-// Open decrypts what Seal made. Any change to sealed or associated is an error: ErrSealed, or ErrKeyUnknown when the
-// key's id is another one.
+func (k *dataKey) seal(s *sealer, d *dataKeys, plaintext, associated []byte) ([]byte, error) {
+	sealed, err := s.seal(d.Random, k.head[:], plaintext, associated)
+	if errors.Is(err, errWiped) {
+		err = fmt.Errorf("%w: key %s", ErrShredded, k.record.ID)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("gm: sealing: %w", err)
+	}
+	return sealed, nil
+}
+
+// Open decrypts what Seal or SealFor made, in every version. Any change to sealed or associated is an error: ErrSealed, or
+// ErrKeyUnknown when the key's id is another one. ErrShredded: its key was destroyed. It may wait as SealFor does.
 func (k *Keyring) Open(sealed, associated []byte) ([]byte, error) {
-	if len(sealed) < sealedExtra {
+	if len(sealed) == 0 {
 		return nil, fmt.Errorf("%w: too short", ErrSealed)
 	}
-	if sealed[0] != sealVersion {
-		return nil, fmt.Errorf("%w: version %d, want %d", ErrSealed, sealed[0], sealVersion)
+	switch sealed[0] {
+	case sealVersion1:
+		return k.keys().open1(sealed, associated)
+	case sealVersion2:
+		return k.keys().open2(sealed, associated)
 	}
-	if [keyIDSize]byte(sealed[1:headSize]) != k.keys().id {
+	return nil, fmt.Errorf("%w: version %d, want 1 or 2", ErrSealed, sealed[0])
+}
+
+func (k *keys) open2(sealed, associated []byte) ([]byte, error) {
+	if len(sealed) < headSize2+recordExtra {
+		return nil, fmt.Errorf("%w: too short", ErrSealed)
+	}
+	if k.data == nil {
 		return nil, ErrKeyUnknown
 	}
-	rest := sealed[headSize:]
-	aead, err := k.keys().recordAEAD(rest[:saltSize])
-	if err != nil {
-		return nil, fmt.Errorf("gm: opening: %w", err)
-	}
-	rest = rest[saltSize:]
-	plaintext, err := aead.Open(nil, rest[:nonceSize], rest[nonceSize:], bind(sealed, associated))
-	if err != nil {
-		return nil, ErrSealed
-	}
-	return plaintext, nil
-}
-
-// bind puts version and key id before the caller's associated data, so that they cannot be exchanged either.
-func bind(sealed, associated []byte) []byte {
-	return append(append(make([]byte, 0, headSize+len(associated)), sealed[:headSize]...), associated...)
-}
-
-func (k *keys) recordAEAD(salt []byte) (cipher.AEAD, error) {
-	return sm4GCM(mac(k.seal, salt)[:sm4.BlockSize])
-}
-
-// sm4GCM returns SM4 (GB/T 32907) in Galois/Counter mode with nonces of 12 and tags of 16 bytes, as in RFC 8998.
-func sm4GCM(key []byte) (cipher.AEAD, error) {
-	block, err := sm4.NewCipher(key)
+	key, err := k.data.find([dataIDSize]byte(sealed[1:headSize2]))
 	if err != nil {
 		return nil, err
 	}
-	return cipher.NewGCM(block)
+	s, err := k.data.unwrapped(key)
+	if err != nil {
+		return nil, err
+	}
+	plaintext, err := s.open(sealed, headSize2, associated)
+	if errors.Is(err, errWiped) {
+		return nil, fmt.Errorf("%w: key %s", ErrShredded, key.record.ID)
+	}
+	return plaintext, err
+}
+
+// SealedBy returns the id of the key that sealed needs: a data key's, or that of the root key (8 digits) for version 1. It does not look
+// whether it opens.
+func SealedBy(sealed []byte) (KeyID, error) {
+	switch {
+	case len(sealed) >= sealedExtra1 && sealed[0] == sealVersion1:
+		return KeyID(hex.EncodeToString(sealed[1:headSize1])), nil
+	case len(sealed) >= headSize2+recordExtra && sealed[0] == sealVersion2:
+		return KeyID(hex.EncodeToString(sealed[1:headSize2])), nil
+	}
+	return "", fmt.Errorf("%w: no key to be seen", ErrSealed)
+}
+
+// Reseal seals the plaintext of sealed anew under the active key of department, unless it is sealed by that already: then fresh is
+// sealed itself and changed is false. former are older forms of associated, tried one after another when sealed was not bound
+// to associated. A keyring without data keys changes nothing.
+func (k *Keyring) Reseal(department string, sealed, associated []byte, former ...[]byte) (fresh []byte, changed bool, err error) {
+	d := k.keys().data
+	if d == nil {
+		return sealed, false, nil
+	}
+	by, err := SealedBy(sealed)
+	if err != nil {
+		return nil, false, err
+	}
+	key, s, err := d.sealing(department)
+	if err != nil {
+		return nil, false, fmt.Errorf("gm: sealing: %w", err)
+	}
+	if by == key.record.ID {
+		return sealed, false, nil
+	}
+	plaintext, err := k.openAny(sealed, slices.Insert(former, 0, associated))
+	if err != nil {
+		return nil, false, err
+	}
+	defer clear(plaintext)
+	fresh, err = key.seal(s, d, plaintext, associated)
+	return fresh, err == nil, err
+}
+
+// openAny opens sealed by the first of associated that it is bound to.
+func (k *Keyring) openAny(sealed []byte, associated [][]byte) (plaintext []byte, err error) {
+	for _, a := range associated {
+		if plaintext, err = k.Open(sealed, a); !errors.Is(err, ErrSealed) {
+			return plaintext, err
+		}
+	}
+	return nil, err
 }

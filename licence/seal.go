@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"time"
 
 	"licgate/gm"
@@ -141,9 +142,22 @@ func canonicalJSON(value any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// associated binds sealed bytes to their licence, column and sealing format. Frozen with format 1.
-func associated(code string) []byte {
+// associated binds sealed bytes to their licence, column and revision. It is form 2, frozen; former is form 1, of what was
+// sealed before, which only the content holds to its revision.
+func associated(code string, revision int64) []byte {
+	return []byte("licgate/licence/2/sealed/" + code + "/" + strconv.FormatInt(revision, 10))
+}
+
+func former(code string) []byte {
 	return []byte("licgate/licence/1/sealed/" + code)
+}
+
+// Value is the sealed part of a row for gm.Resealing, which seals it anew when keys are rotated. The Code is its cursor.
+func (row Stored) Value() gm.Value {
+	return gm.Value{
+		Cursor: row.Code, Department: row.Department, Sealed: row.Sealed,
+		Associated: associated(row.Code, row.Revision), Former: [][]byte{former(row.Code)},
+	}
 }
 
 // identityDigest is under what a holder's number is looked up.
@@ -185,17 +199,33 @@ func (s *Service) row(l *Licence) (Stored, error) {
 		return Stored{}, err
 	}
 	row := s.clearRow(l)
-	if row.Sealed, err = s.Keys.Seal(plaintext, associated(l.Code)); err != nil {
+	if row.Sealed, err = s.Keys.SealFor(l.Department, plaintext, associated(l.Code, l.Revision)); err != nil {
 		return Stored{}, fmt.Errorf("licence: seal %s: %w", l.Code, err)
 	}
 	return row, nil
 }
 
+// unseal opens the sealed part of a row. What was changed is ErrTampered; what was shredded is gm.ErrShredded, and what cannot be opened
+// now is neither.
+func (s *Service) unseal(row Stored) ([]byte, error) {
+	plaintext, err := s.Keys.Open(row.Sealed, associated(row.Code, row.Revision))
+	if errors.Is(err, gm.ErrSealed) {
+		plaintext, err = s.Keys.Open(row.Sealed, former(row.Code))
+	}
+	switch {
+	case errors.Is(err, gm.ErrSealed), errors.Is(err, gm.ErrKeyUnknown), errors.Is(err, gm.ErrKeyRecord):
+		return nil, fmt.Errorf("%w: open %s: %w", ErrTampered, row.Code, err)
+	case err != nil:
+		return nil, fmt.Errorf("licence: open %s: %w", row.Code, err)
+	}
+	return plaintext, nil
+}
+
 // open opens a stored licence that is not DELETED, and holds its row against it.
 func (s *Service) open(row Stored) (*Licence, error) {
-	plaintext, err := s.Keys.Open(row.Sealed, associated(row.Code))
+	plaintext, err := s.unseal(row)
 	if err != nil {
-		return nil, fmt.Errorf("%w: open %s: %w", ErrTampered, row.Code, err)
+		return nil, err
 	}
 	l, err := decode(plaintext)
 	if err != nil {

@@ -64,8 +64,11 @@ func TestSealedEncodingIsFrozen(t *testing.T) {
 			t.Errorf("full() leaves %s out: a new member of Licence is a new sealed format", v.Type().Field(i).Name)
 		}
 	}
-	if got := string(associated("110000202600000001")); got != "licgate/licence/1/sealed/110000202600000001" {
+	if got := string(associated("110000202600000001", 7)); got != "licgate/licence/2/sealed/110000202600000001/7" {
 		t.Errorf("associated = %q", got)
+	}
+	if got := string(former("110000202600000001")); got != "licgate/licence/1/sealed/110000202600000001" {
+		t.Errorf("former = %q", got)
 	}
 }
 

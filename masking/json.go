@@ -1,195 +1,166 @@
 package masking
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
+	"sync"
 )
 
-// ErrWithheld says that a body could not be masked with certainty; nothing of it may leave.
+// ErrWithheld says that a body could not be masked with certainty; nothing more of it may leave.
 var ErrWithheld = errors.New("masking: body withheld")
 
-// flushAt is how many masked bytes are kept before they are written.
-const flushAt = 32 << 10
+// ErrTooLarge is an ErrWithheld: a value, or a page, that has to be read whole is over the limit.
+var ErrTooLarge = fmt.Errorf("%w: over the limit", ErrWithheld)
 
-// JSON copies one JSON text from r to w with the members that the plan hides masked wherever they stand: in objects,
-// arrays, and in strings that hold JSON. Malformed JSON, duplicate keys, invalid UTF-8, trailing data and nesting
-// beyond 32 are ErrWithheld. w may have been written to by then: the caller buffers.
+const (
+	// flushAt is how many masked bytes are kept before they are written.
+	flushAt = 32 << 10
+	// readAt is how much is read at a time.
+	readAt = 32 << 10
+	// keptRoom is how large a buffer may be that is kept for the next body.
+	keptRoom = 256 << 10
+)
+
+// JSON copies one JSON text from r to w with the values that the plan hides masked wherever they stand: in objects,
+// arrays, and in strings that hold JSON. Malformed JSON, duplicate names, invalid UTF-8, trailing data and nesting
+// beyond 32 are ErrWithheld. w may have been written to by then, but never with all of a JSON text.
 //
 // A hidden string or number becomes the string that Mask gives, a hidden boolean too; null stays null; inside a
-// hidden object or array every scalar is masked whole and the keys stay. Blanks between tokens are dropped; numbers
+// hidden object or array every scalar is masked whole and the names stay. Blanks between tokens are dropped; numbers
 // and strings that are not masked keep their text.
 func (p *Plan) JSON(w io.Writer, r io.Reader) error {
-	m := &jsonMasker{plan: p, in: jsontext.NewDecoder(r), to: w}
-	if err := m.document(0); err != nil {
-		return err
-	}
-	return m.flush()
-}
-
-// held masks the JSON in a string and says how many values it masked.
-func (p *Plan) held(text string, depth int) (string, int, error) {
-	m := &jsonMasker{plan: p, in: jsontext.NewDecoder(strings.NewReader(text))}
-	err := m.document(depth)
-	return m.out.String(), m.hits, err
-}
-
-// jsonMasker copies one JSON text. The tokenizer is strict: RFC 8259 grammar, valid UTF-8, no lone surrogates, no
-// duplicate names (RFC 7493).
-type jsonMasker struct {
-	plan *Plan
-	in   *jsontext.Decoder
-	out  bytes.Buffer
-	to   io.Writer // nil: all stays in out
-	hits int
-}
-
-// document copies the whole text and refuses anything behind it. depth is that of the string it stands in.
-func (m *jsonMasker) document(depth int) error {
-	if err := m.value(nil, depth); err != nil {
-		return err
-	}
-	if _, err := m.in.ReadToken(); err != io.EOF {
-		return withheld(err, "data after the JSON text")
-	}
-	return nil
-}
-
-// value copies the next value; c hides it, nil does not.
-func (m *jsonMasker) value(c *cover, depth int) error {
-	if m.to != nil && m.out.Len() >= flushAt {
-		if err := m.flush(); err != nil {
-			return err
+	s := p.Stream(w, 0)
+	defer s.Release()
+	for {
+		if cap(s.in)-len(s.in) < readAt/2 {
+			s.in = append(make([]byte, 0, len(s.in)+max(len(s.in), readAt)), s.in...)
 		}
-	}
-	kind := m.in.PeekKind()
-	if kind == jsontext.KindBeginObject || kind == jsontext.KindBeginArray {
-		if depth >= deepest {
-			return fmt.Errorf("%w: nested deeper than %d", ErrWithheld, deepest)
-		}
-		return m.container(kind == jsontext.KindBeginObject, c, depth+1)
-	}
-	raw, err := m.in.ReadValue()
-	if err != nil {
-		return withheld(err, "not JSON")
-	}
-	switch {
-	case kind == jsontext.KindNull, c == nil && kind != jsontext.KindString:
-		m.out.Write(raw)
-		return nil
-	case kind != jsontext.KindString:
-		m.hits++
-		return m.string(c.mask(string(raw)))
-	}
-	plain, err := unquote(raw)
-	if err != nil {
-		return err
-	}
-	if c != nil {
-		m.hits++
-		return m.string(c.mask(plain))
-	}
-	shown := m.plan.text(plain, depth)
-	if shown == plain {
-		m.out.Write(raw)
-		return nil
-	}
-	m.hits++
-	return m.string(shown)
-}
-
-func (m *jsonMasker) container(object bool, c *cover, depth int) error {
-	open, end, last := byte('['), byte(']'), jsontext.KindEndArray
-	if object {
-		open, end, last = '{', '}', jsontext.KindEndObject
-	}
-	if _, err := m.in.ReadToken(); err != nil {
-		return withheld(err, "not JSON")
-	}
-	m.out.WriteByte(open)
-	for first := true; m.in.PeekKind() != last; first = false {
-		if !first {
-			m.out.WriteByte(',')
-		}
-		key := ""
-		if object {
-			raw, err := m.in.ReadValue()
-			if err != nil {
-				return withheld(err, "not JSON")
-			}
-			m.out.Write(raw)
-			m.out.WriteByte(':')
-			if key, err = unquote(raw); err != nil {
+		n, err := r.Read(s.in[len(s.in):cap(s.in)])
+		s.in = s.in[:len(s.in)+n]
+		if n > 0 {
+			if err := s.advance(s.in); err != nil {
 				return err
 			}
 		}
-		if err := m.value(m.coverOf(c, object, key), depth); err != nil {
-			return err
+		switch {
+		case err == io.EOF:
+			return s.Close()
+		case err != nil:
+			return fmt.Errorf("%w: reading it: %w", ErrWithheld, err)
 		}
 	}
-	if _, err := m.in.ReadToken(); err != nil {
-		return withheld(err, "not JSON")
+}
+
+// Stream masks one JSON text that comes in pieces of any size, as JSON does. What was written to it leaves masked, in the same
+// order, as soon as it is certain. Not safe for concurrent use.
+type Stream struct {
+	scanner
+	to    io.Writer
+	limit int
+	in    []byte // what came and is not judged yet
+	seen  int64  // how much was judged
+	err   error
+}
+
+var streams = sync.Pool{New: func() any { return new(Stream) }}
+
+// Stream returns a stream of the plan that writes to w. limit bounds each value that has to be read whole (a hidden string, a string that may hold
+// JSON, a name, a number), bytes; 0 is no limit. The text itself may be of any length. Release the stream after use.
+func (p *Plan) Stream(w io.Writer, limit int) *Stream {
+	s := streams.Get().(*Stream)
+	s.start(p)
+	s.to, s.limit, s.seen, s.err = w, limit, 0, nil
+	return s
+}
+
+// Release gives the stream back; it must not be used any more.
+func (s *Stream) Release() {
+	s.to, s.plan = nil, nil
+	s.in = keep(s.in)
+	s.forget()
+	streams.Put(s)
+}
+
+// keep empties a buffer for the next body. It may hold what somebody may not see, but nobody reads it before it is written over.
+func keep(b []byte) []byte {
+	if cap(b) > keptRoom {
+		return nil
 	}
-	m.out.WriteByte(end)
+	return b[:0]
+}
+
+// Write masks what is certain of b. After an error nothing is written any more.
+func (s *Stream) Write(b []byte) (int, error) {
+	for rest := b; len(rest) > 0; {
+		piece := rest[:min(len(rest), 2*readAt)]
+		rest = rest[len(piece):]
+		if len(s.in) > 0 {
+			s.in = append(s.in, piece...)
+			piece = s.in
+		}
+		if err := s.advance(piece); err != nil {
+			return 0, err
+		}
+	}
+	return len(b), nil
+}
+
+// advance judges as much of window as can be, and keeps the rest.
+func (s *Stream) advance(window []byte) error {
+	if s.err != nil {
+		return s.err
+	}
+	n, f := s.run(&s.root, window, false)
+	s.seen += int64(n)
+	if f != sound {
+		return s.fail(f)
+	}
+	s.in = append(s.in[:0], window[n:]...)
+	if s.limit > 0 && len(s.in) > s.limit {
+		return s.fail(tooLarge)
+	}
+	// What ends the text waits for Close, so that no part of a bad body is a JSON text.
+	if len(s.root.out) >= flushAt && s.root.at != atEnd {
+		return s.flush()
+	}
 	return nil
 }
 
-// coverOf returns what hides a member or element of a container that c hides.
-func (m *jsonMasker) coverOf(c *cover, object bool, key string) *cover {
-	if c != nil {
-		deeper := c.within(key)
-		return &deeper
+// Close says that the text has come to its end, and writes what is left.
+func (s *Stream) Close() error {
+	if s.err != nil {
+		return s.err
 	}
-	if kind, ok := m.plan.kind(key); ok && object {
-		return &cover{kind: kind}
-	}
-	return nil
-}
-
-func (m *jsonMasker) string(value string) error {
-	quoted, err := jsontext.AppendQuote(m.out.AvailableBuffer(), value)
-	if err != nil {
-		return withheld(err, "invalid UTF-8")
-	}
-	m.out.Write(quoted)
-	return nil
-}
-
-func (m *jsonMasker) flush() error {
-	if _, err := m.out.WriteTo(m.to); err != nil {
-		return fmt.Errorf("masking: writing the masked body: %w", err)
-	}
-	return nil
-}
-
-func unquote(raw []byte) (string, error) {
-	plain, err := jsontext.AppendUnquote(nil, raw)
-	if err != nil {
-		return "", withheld(err, "not JSON")
-	}
-	return string(plain), nil
-}
-
-// withheld says why a body is withheld, by kind and place. The tokenizer's own text quotes the body, so it is dropped;
-// an error of the reader is kept.
-func withheld(err error, why string) error {
-	var syntax *jsontext.SyntacticError
+	n, f := s.run(&s.root, s.in, true)
+	s.seen += int64(n)
 	switch {
-	case err == nil, err == io.EOF:
-		return fmt.Errorf("%w: %s", ErrWithheld, why)
-	case errors.Is(err, jsontext.ErrDuplicateName):
-		why = "duplicate member"
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		why = "cut off"
-	case !errors.As(err, &syntax):
-		return fmt.Errorf("%w: reading it: %w", ErrWithheld, err)
+	case f != sound:
+		return s.fail(f)
+	case s.root.at != atEnd:
+		return s.fail(cutOff)
 	}
-	if errors.As(err, &syntax) {
-		return fmt.Errorf("%w: %s near byte %d", ErrWithheld, why, syntax.ByteOffset)
+	return s.flush()
+}
+
+func (s *Stream) flush() error {
+	if len(s.root.out) == 0 {
+		return nil
 	}
-	return fmt.Errorf("%w: %s", ErrWithheld, why)
+	if _, err := s.to.Write(s.root.out); err != nil {
+		s.err = fmt.Errorf("masking: writing the masked body: %w", err)
+	}
+	s.root.out = s.root.out[:0]
+	return s.err
+}
+
+// fail says why a body is withheld, by kind and place; nothing of it is told.
+func (s *Stream) fail(f fault) error {
+	s.root.out = s.root.out[:0]
+	base := ErrWithheld
+	if f == tooLarge {
+		base = ErrTooLarge
+	}
+	s.err = fmt.Errorf("%w: %s near byte %d", base, faultTexts[f], s.seen)
+	return s.err
 }

@@ -172,6 +172,12 @@ func TestMask(t *testing.T) {
 		{Passport, "PASSPORT", "****"},
 		{Passport, "E1234", "****"},
 		{Passport, identity18, "****"},
+		{Passport, identity15, "****"},
+		{Passport, "CHN110000000001", "C****01"}, // an old permit of a foreigner
+		{Passport, "CHN11000000000X", "****"},
+		{Passport, "M12345678(2)", "M****82"},                    // a permit for 港澳 with its issue
+		{IdentityNumber, "810000190001010042", "810000********"}, // a resident of 香港
+		{IdentityNumber, "911124190001010043", "911124********"}, // a foreigner, the form of 2023
 
 		{Photo, "iVBORw0KGgo=", ""},
 		{Photo, "x", ""},
@@ -195,7 +201,7 @@ func TestMask(t *testing.T) {
 
 func TestShortValuesAreNeverShownWhole(t *testing.T) {
 	t.Parallel()
-	for kind := range maskers {
+	for kind := range shapes {
 		for _, value := range []string{"张", "张三", "1", "12", "京", "北京", "E1", "𬱖", "·"} {
 			if got := Mask(kind, value); strings.Contains(got, value) {
 				t.Errorf("Mask(%s, %q) = %q", kind, value, got)
@@ -230,6 +236,16 @@ func TestNumber(t *testing.T) {
 		"11110000000021135M":    "11110000000021135M", // credit codes are public
 		"":                      "",
 		"京（2020）第１号":            "京（2020）第１号",
+		"申请人身份证110105194912310020，有误": "申请人身份证110105194912310020，有误", // no check digit
+		"申请人身份证" + identity18 + "，属实": "申请人身份证110105********，属实",
+		"SFZ" + identity18: "SFZ110105********",
+		identity18 + "," + identity15 + ";" + identity18: "110105********,110105********;110105********",
+		"旧号" + identity15 + "。":                          "旧号110105********。",
+		"序号990105491231002。":                             "序号990105491231002。", // no region
+		"身份证１１０１０５１９４９１２３１００２ｘ号":                         "身份证110105********号",
+		"身份证110105\u200b19491231002x号":                   "身份证110105********号",
+		"1" + identity18:                                 "1" + identity18, // a longer number
+		"华\U0002B5AF" + identity18 + "\U0002B5AF":        "华\U0002B5AF110105********\U0002B5AF",
 	} {
 		if got := Number(value); got != want {
 			t.Errorf("Number(%q) = %q, want %q", value, got, want)
@@ -240,7 +256,7 @@ func TestNumber(t *testing.T) {
 // newIdentity makes an identity number of nobody with a right check digit.
 func newIdentity(random *rand.Rand) string {
 	id := fmt.Sprintf("%06d%04d%02d%02d%03d", 110000+random.IntN(500000), 1930+random.IntN(90), 1+random.IntN(12), 1+random.IntN(28), random.IntN(1000))
-	return id + string(identityCheck(id+"0"))
+	return id + string(identityCheck([]byte(id+"0")))
 }
 
 func TestIdentityNumbersAreFound(t *testing.T) {
@@ -277,7 +293,7 @@ func FuzzMask(f *testing.F) {
 		"张三", "欧阳娜娜", "阿依古丽·买买提", identity18, "+8613812345678", "010-12345678", "北京市朝阳区建国路1号",
 		"1992-03-04", "6222020200012345678", "zhang@example.com", "E12345678", "138****5678", "张**", "***", "\xff", "\u200b", "𬱖三", "****@x.cn",
 	} {
-		for kind := range maskers {
+		for kind := range shapes {
 			f.Add(string(kind), value)
 		}
 	}
@@ -295,8 +311,15 @@ func FuzzMask(f *testing.F) {
 		if got == value && value != "" && !strings.Contains(value, "**") {
 			t.Errorf("Mask(%s, %q) shows it", kind, value)
 		}
-		if shown := Number(value); shown != value && shown != Mask(IdentityNumber, value) {
-			t.Errorf("Number(%q) = %q", value, shown)
+		if Kind(kind) != Photo && utf8.ValidString(value) && len(appendQuoted(nil, []byte(got))) != len(got)+2 {
+			t.Errorf("Mask(%s, %q) = %q has to be escaped", kind, value, got)
+		}
+		shown := Number(value)
+		if again := Number(shown); again != shown || noIdentityIn([]byte(value)) && shown != value {
+			t.Errorf("Number(%q) = %q, again %q", value, shown, again)
+		}
+		if in := Number("号" + value + "。"); shown != value && isIdentity([]byte(value)) && in == "号"+value+"。" && len(value) == 18 {
+			t.Errorf("Number(号%s。) = %q", value, in)
 		}
 	})
 }

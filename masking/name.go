@@ -1,8 +1,11 @@
 package masking
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // longestName bounds what is taken for a person's name; certificates have room for fewer.
@@ -19,60 +22,124 @@ var compoundSurnames = wordSet(`
 
 // maskName shows the surname, 张** or 欧阳**; of a name in parts the first, 阿依古丽·**. A name is of Chinese
 // characters; in other scripts nobody knows which part is the surname, so nothing is shown.
-func maskName(value string) (string, bool) {
-	var runes []rune
-	for _, r := range value {
+func maskName(dst, value []byte) ([]byte, bool) {
+	if n := len(value) / 3; n > 1 && n <= longestName && common(value) {
+		return append(append(dst, value[:surname(value)]...), "**"...), true
+	}
+	return maskUncommonName(dst, value)
+}
+
+func maskUncommonName(dst, value []byte) ([]byte, bool) {
+	var room [4 * longestName]byte
+	name, count := room[:0], 0
+	for i := 0; i < len(value); {
+		r, size := nextRune(value[i:])
+		i += size
 		switch {
+		case r >= 0x4E00 && r <= 0x9FFF:
+		case r == '*', r == '·':
 		case unicode.IsSpace(r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Variation_Selector, r):
-		case strings.ContainsRune("·•‧∙⋅・･.．", r):
-			runes = append(runes, '·')
-		default:
-			runes = append(runes, r)
+			continue
+		case isDot(r):
+			r = '·'
 		}
+		if count++; count > longestName {
+			return dst, false
+		}
+		name = utf8.AppendRune(name, r)
 	}
-	if len(runes) > longestName {
-		return "", false
-	}
-	name := string(runes)
-	name, shown := strings.CutSuffix(name, "**")
-	if first, rest, ok := strings.Cut(name, "·"); ok {
-		for part := range strings.SplitSeq(rest, "·") {
-			if !ideographs(part) && !(shown && rest == "") {
-				return "", false
+	name, shown := bytes.CutSuffix(name, []byte("**"))
+	dot := []byte("·")
+	if first, rest, ok := bytes.Cut(name, dot); ok {
+		if !ideographs(first) || shown != (len(rest) == 0) {
+			return dst, false
+		}
+		for more := !shown; more; {
+			var part []byte
+			if part, rest, more = bytes.Cut(rest, dot); !ideographs(part) {
+				return dst, false
 			}
 		}
-		return first + "·**", ideographs(first) && (rest == "") == shown
+		return append(append(dst, first...), "·**"...), true
 	}
 	if !ideographs(name) {
-		return "", false
+		return dst, false
 	}
-	runes = []rune(name)
-	surname := surnameOf(runes)
 	if shown { // already masked: what is left must be a surname and nothing else
-		return name + "**", len(runes) == 1 || compoundSurnames[name]
+		return append(append(dst, name...), "**"...), count == 3 || compoundSurnames[string(name)]
 	}
-	return surname + "**", len(runes) >= 2
+	return append(append(dst, name[:surname(name)]...), "**"...), count >= 2
 }
 
-// surnameOf is the longest compound surname that leaves a given name, or else the first character.
-func surnameOf(name []rune) string {
-	for n := min(4, len(name)-1); n > 1; n-- {
-		if compoundSurnames[string(name[:n])] {
-			return string(name[:n])
+// common reports whether b is of characters from U+4E00 to U+9FFF alone, as most names are. All of them are Chinese.
+func common(b []byte) bool {
+	if len(b)%3 != 0 {
+		return false
+	}
+	for i := 0; i+2 < len(b); i += 3 {
+		if b[i] < 0xE4 || b[i] > 0xE9 || b[i+1]&0xC0 != 0x80 || b[i+2]&0xC0 != 0x80 || b[i] == 0xE4 && b[i+1] < 0xB8 {
+			return false
 		}
 	}
-	return string(name[:1])
+	return true
 }
 
-// ideographs reports whether s is of Chinese characters alone, one at least. The whole of planes 2 and 3 counts, and
+// isDot reports whether r stands between the parts of a name.
+func isDot(r rune) bool {
+	switch r {
+	case '·', '•', '‧', '∙', '⋅', '・', '･', '.', '．':
+		return true
+	}
+	return false
+}
+
+// compounds are the compound surnames that begin with one character, the longest first; compoundAt says which of the lists belongs to
+// a character from U+4E00 on, 0 for none.
+var compounds, compoundAt = func() (lists [][]string, at [0x5200]uint8) {
+	lists = make([][]string, 1)
+	for name := range compoundSurnames {
+		r, _ := utf8.DecodeRuneInString(name)
+		if i := &at[r-0x4E00]; *i == 0 {
+			*i, lists = uint8(len(lists)), append(lists, nil)
+		}
+		list := &lists[at[r-0x4E00]]
+		*list = append(*list, name)
+		slices.SortFunc(*list, func(a, b string) int { return len(b) - len(a) })
+	}
+	if len(lists) > 256 {
+		panic("masking: too many compound surnames") // the list is fixed
+	}
+	return lists, at
+}()
+
+// surname is the length of the longest compound surname that leaves a given name, or else of the first character.
+func surname(name []byte) int {
+	first, end := nextRune(name)
+	if first < 0x4E00 || first > 0x9FFF {
+		return end
+	}
+	for _, compound := range compounds[compoundAt[first-0x4E00]] {
+		if len(compound) < len(name) && hasPrefix(name, compound) {
+			return len(compound)
+		}
+	}
+	return end
+}
+
+// ideographs reports whether b is of Chinese characters alone, one at least. The whole of planes 2 and 3 counts, and
 // the private use areas, where registers keep characters that no standard had yet.
-func ideographs(s string) bool {
-	for _, r := range s {
+func ideographs(b []byte) bool {
+	for i := 0; i < len(b); {
+		r, size := nextRune(b[i:])
+		i += size
+		if r >= 0x4E00 && r <= 0x9FFF {
+			continue
+		}
 		if !unicode.Is(unicode.Han, r) && !unicode.Is(unicode.Co, r) && (r < 0x20000 || r > 0x3FFFD) {
 			return false
 		}
 	}
-	return s != ""
+	return len(b) > 0
 }
 
 func wordSet(list string) map[string]bool {

@@ -1,13 +1,12 @@
 package masking
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // deepest is how far objects and arrays may nest (domain.md §2), JSON in strings included.
@@ -16,9 +15,26 @@ const deepest = 32
 // Plan says which members of an object are masked and how. Immutable; safe for concurrent use. The zero Plan hides
 // nothing.
 type Plan struct {
-	hide   map[string]Kind
-	folded map[string]Kind // by lower-case key: many readers take CZR and czr for the same member
+	hide   map[string]*treatment
+	folded map[string]*treatment // by folded key: many readers take CZR and czr for the same member
 	clear  []string
+	rules  *Rules
+	// quick finds the ASCII keys by their prints, by open addressing; it is a power of two long and mostly empty, so that most names
+	// are known at a glance to be hidden by no key.
+	quick []quickKey
+	// gate has, by the length of a name, a bit for its first and last letters: what most names fail at.
+	gate   [64]uint64
+	paths  *node
+	listed [][2]string // the paths and their kinds, sorted
+	// selected are the elements of pages that are hidden.
+	selected []Selected
+}
+
+// quickKey is a key with its print and its treatment.
+type quickKey struct {
+	print
+	key string
+	*treatment
 }
 
 // Field is a sensitive member of the item's schema.
@@ -27,44 +43,181 @@ type Field struct {
 	Kind Kind
 }
 
-// NewPlan hides fields but for those named in clear. A key given twice with different kinds is masked whole; a name
-// in clear that is no sensitive field says nothing.
-func NewPlan(fields []Field, clear []string) *Plan {
-	p := &Plan{hide: make(map[string]Kind), folded: make(map[string]Kind)}
-	for _, f := range fields {
-		switch kind, given := p.hide[f.Key]; {
-		case slices.Contains(clear, f.Key):
+// Spec is what a plan is made of.
+type Spec struct {
+	// Fields are hidden wherever a member of that key stands, but for those named in Clear. A key given twice with different kinds is masked
+	// whole; a name in Clear that is no sensitive field says nothing.
+	Fields []Field
+	Clear  []string
+	// Paths are hidden where they lead, whatever Clear says. A place to which a key and a path, or two paths, give different kinds is masked whole.
+	Paths []Place
+	// Selected are the elements of HTML pages that are hidden.
+	Selected []Selected
+	// Rules say how much is shown; nil are the defaults.
+	Rules *Rules
+}
+
+// Place is a path and the kind of what stands there.
+type Place struct {
+	Path Path
+	Kind Kind
+}
+
+// Selected is a selector and the kind of what it chooses.
+type Selected struct {
+	Selector Selector
+	Kind     Kind
+}
+
+// NewPlan hides fields but for those named in clear.
+func NewPlan(fields []Field, clear []string) *Plan { return Spec{Fields: fields, Clear: clear}.Plan() }
+
+// Plan makes the plan.
+func (s Spec) Plan() *Plan {
+	p := &Plan{hide: make(map[string]*treatment), folded: make(map[string]*treatment), rules: s.Rules, selected: slices.Clone(s.Selected)}
+	for _, f := range s.Fields {
+		if slices.Contains(s.Clear, f.Key) {
 			p.clear = append(p.clear, f.Key)
-		case given && kind != f.Kind:
-			p.hide[f.Key] = Text
-		default:
-			p.hide[f.Key] = f.Kind
+			continue
 		}
+		p.add(f.Key, f.Kind)
 	}
+	for _, place := range s.Paths {
+		p.listed = append(p.listed, [2]string{place.Path.text, string(place.Kind)})
+		if name, ok := place.Path.anywhere(); ok {
+			p.add(name, place.Kind)
+			p.clear = slices.DeleteFunc(p.clear, func(key string) bool { return key == name })
+			continue
+		}
+		if p.paths == nil {
+			p.paths = new(node)
+		}
+		p.paths.add(place.Path.steps, p.rules, place.Kind)
+	}
+	slices.SortFunc(p.listed, func(a, b [2]string) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
 	slices.Sort(p.clear)
 	p.clear = slices.Compact(p.clear)
-	for _, key := range p.Masked() {
-		lower := strings.ToLower(key)
-		if kind, given := p.folded[lower]; given && kind != p.hide[key] {
-			p.folded[lower] = Text
-		} else {
-			p.folded[lower] = p.hide[key]
+	keys := p.Masked()
+	size := 16
+	for size < 4*len(keys) {
+		size *= 2
+	}
+	p.quick = make([]quickKey, size)
+	for _, key := range keys {
+		name := []byte(key)
+		folded := string(appendFolded(nil, name))
+		p.folded[folded] = p.rules.both(p.folded[folded], p.hide[key].kind)
+		if !ascii(name) {
+			continue
+		}
+		print := printOf(name)
+		at := print.slot(size)
+		for p.quick[at].treatment != nil {
+			at = (at + 1) & (size - 1)
+		}
+		p.quick[at] = quickKey{print, key, p.hide[key]}
+		if n := len(name); n > 0 {
+			p.gate[n&63] |= 1 << ((uint(name[0]&31) + uint(name[n-1]&31)*5) & 63)
 		}
 	}
 	return p
 }
 
-// kind returns how the member of that key is hidden, whatever the case of its letters; a key shown in clear by its exact name is
-// shown.
-func (p *Plan) kind(key string) (Kind, bool) {
-	if kind, ok := p.hide[key]; ok {
-		return kind, true
+func (p *Plan) add(key string, kind Kind) { p.hide[key] = p.rules.both(p.hide[key], kind) }
+
+// both is how a value is hidden that already is by t, when kind is said of it too.
+func (r *Rules) both(t *treatment, kind Kind) *treatment {
+	if t != nil && t.kind != kind {
+		kind = Text
 	}
-	if len(p.folded) == 0 || slices.Contains(p.clear, key) {
-		return "", false
+	return r.treatment(kind)
+}
+
+// find returns how the member of that name is hidden, whatever the case of its letters; a key shown in clear by its exact name is
+// shown. wide says that the name is not of ASCII characters alone.
+func (p *Plan) find(name []byte, print print, wide bool) *treatment {
+	if len(p.folded) == 0 {
+		return nil
 	}
-	kind, ok := p.folded[strings.ToLower(key)]
-	return kind, ok
+	if !wide {
+		if !p.mayHide(name) {
+			return nil
+		}
+		at, alike := print.slot(len(p.quick)), false
+		for p.quick[at].treatment != nil {
+			q := &p.quick[at]
+			if q.print == print && (print.length <= 16 || q.key == string(name)) {
+				return q.treatment
+			}
+			alike = alike || q.folded() == print.folded()
+			at = (at + 1) & (len(p.quick) - 1)
+		}
+		if !alike {
+			return nil
+		}
+	}
+	if t, ok := p.hide[string(name)]; ok {
+		return t
+	}
+	for _, key := range p.clear {
+		if key == string(name) {
+			return nil
+		}
+	}
+	var room [64]byte
+	return p.folded[string(appendFolded(room[:0], name))]
+}
+
+// mayHide reports whether a key can have an ASCII name, as far as can be seen at a glance.
+func (p *Plan) mayHide(name []byte) bool {
+	return len(name) == 0 || p.gate[len(name)&63]&(1<<((uint(name[0]&31)+uint(name[len(name)-1]&31)*5)&63)) != 0
+}
+
+// of is find for a key of a Go map.
+func (p *Plan) of(key string) *treatment {
+	name := []byte(key)
+	return p.find(name, printOf(name), !ascii(name))
+}
+
+// appendFolded appends name so that names which some reader takes for the same are the same: Unicode's simple folding.
+func appendFolded(dst, name []byte) []byte {
+	for i := 0; i < len(name); {
+		c := name[i]
+		if c < utf8.RuneSelf {
+			if c >= 'A' && c <= 'Z' {
+				c |= 0x20
+			}
+			dst = append(dst, c)
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRune(name[i:])
+		i += size
+		if r < 0x2E80 || r > 0x9FFF { // Chinese has no case
+			r = foldRune(r)
+		}
+		dst = utf8.AppendRune(dst, r)
+	}
+	return dst
+}
+
+// foldRune returns the same for characters that differ in case alone.
+func foldRune(r rune) rune {
+	r = unicode.ToLower(r)
+	least := r
+	for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+		least = min(least, next)
+	}
+	return unicode.ToLower(least)
+}
+
+func ascii(b []byte) bool {
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // Masked returns the keys that the plan hides, sorted.
@@ -80,152 +233,33 @@ func (p *Plan) Hides(key string) bool {
 func (p *Plan) ClearKeys() []string { return slices.Clone(p.clear) }
 
 // Canonical returns the plan's canonical bytes, for hashing into the audit record. The form is frozen: a change of
-// what masking means gets a new version number.
+// what masking means gets a new version number. Version 1 knows keys under the default rules; a plan with paths, selectors or other rules
+// is of version 2.
 func (p *Plan) Canonical() []byte {
 	form := struct {
 		Version int         `json:"v"`
 		Hide    [][2]string `json:"hide"`
 		Clear   []string    `json:"clear"`
-	}{Version: 1, Hide: [][2]string{}, Clear: append([]string{}, p.clear...)}
+		Paths   [][2]string `json:"paths,omitempty"`
+		HTML    [][2]string `json:"html,omitempty"`
+		Rules   [][2]string `json:"rules,omitempty"`
+	}{Version: 1, Hide: [][2]string{}, Clear: append([]string{}, p.clear...), Paths: p.listed}
 	for _, key := range p.Masked() {
-		form.Hide = append(form.Hide, [2]string{key, string(p.hide[key])})
+		form.Hide = append(form.Hide, [2]string{key, string(p.hide[key].kind)})
+	}
+	for _, s := range p.selected {
+		form.HTML = append(form.HTML, [2]string{s.Selector.text, string(s.Kind)})
+	}
+	chosen := p.rules.Chosen()
+	for _, kind := range slices.Sorted(maps.Keys(chosen)) {
+		form.Rules = append(form.Rules, [2]string{string(kind), chosen[kind]})
+	}
+	if len(form.Paths)+len(form.HTML)+len(form.Rules) > 0 {
+		form.Version = 2
 	}
 	canonical, err := json.Marshal(form)
 	if err != nil {
 		panic("masking: encoding a plan: " + err.Error()) // strings and a number always encode
 	}
 	return canonical
-}
-
-// Object returns a copy of data_fields with the hidden members masked, nested objects and arrays included. The
-// original is not changed. The rules are those of JSON; what nests too deep is masked whole.
-func (p *Plan) Object(fields map[string]any) map[string]any {
-	if fields == nil {
-		return nil
-	}
-	return p.object(fields, 1)
-}
-
-func (p *Plan) object(fields map[string]any, depth int) map[string]any {
-	shown := make(map[string]any, len(fields))
-	for key, value := range fields {
-		if kind, ok := p.kind(key); ok {
-			shown[key] = conceal(cover{kind: kind}, value)
-		} else {
-			shown[key] = p.reveal(value, depth)
-		}
-	}
-	return shown
-}
-
-// reveal copies a value that no key hides.
-func (p *Plan) reveal(value any, depth int) any {
-	switch v := value.(type) {
-	case nil, bool, json.Number, float64, float32, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64:
-		return v
-	case string:
-		return p.text(v, depth)
-	case map[string]any, []any:
-		if depth >= deepest {
-			return hidden
-		}
-		if list, ok := v.([]any); ok {
-			shown := make([]any, len(list))
-			for i := range list {
-				shown[i] = p.reveal(list[i], depth+1)
-			}
-			return shown
-		}
-		return p.object(v.(map[string]any), depth+1)
-	}
-	if plain, ok := generic(value); ok {
-		return p.reveal(plain, depth)
-	}
-	return hidden
-}
-
-// cover is what hides a value: its kind, and whether the value is the member itself or lies inside of it.
-type cover struct {
-	kind   Kind
-	inside bool
-	member string // inside an object: its key there
-}
-
-// within returns the cover of a value one level deeper; member is "" in an array.
-func (c cover) within(member string) cover { return cover{kind: c.kind, inside: true, member: member} }
-
-// mask returns what is shown of a scalar, given as text.
-func (c cover) mask(text string) string {
-	switch {
-	case text == "":
-		return ""
-	case !c.inside:
-		return Mask(c.kind, text)
-	case c.kind == Photo && c.member == pictureData:
-		return placeholder()
-	case c.kind == Photo && c.member == pictureSuffix:
-		return "png"
-	}
-	return whole(c.kind, text)
-}
-
-// conceal returns a copy of a hidden value: its shape, and none of its scalars but null.
-func conceal(c cover, value any) any {
-	switch v := value.(type) {
-	case nil:
-		return nil
-	case string:
-		return c.mask(v)
-	case float64:
-		return c.mask(strconv.FormatFloat(v, 'f', -1, 64))
-	case json.Number, bool, float32, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64:
-		return c.mask(fmt.Sprint(v))
-	case []any:
-		shown := make([]any, len(v))
-		for i := range v {
-			shown[i] = conceal(c.within(""), v[i])
-		}
-		return shown
-	case map[string]any:
-		shown := make(map[string]any, len(v))
-		for key, member := range v {
-			shown[key] = conceal(c.within(key), member)
-		}
-		return shown
-	}
-	if plain, ok := generic(value); ok {
-		return conceal(c, plain)
-	}
-	return whole(c.kind, hidden)
-}
-
-// generic turns a value of any other Go type into what its JSON would decode to.
-func generic(value any) (any, bool) {
-	text, err := json.Marshal(value)
-	if err != nil {
-		return nil, false
-	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber()
-	var plain any
-	return plain, decoder.Decode(&plain) == nil
-}
-
-// text masks what a string holds, where it holds JSON. Text that begins like JSON and reads like members, but is not
-// JSON to us, might be to somebody else: it is masked whole. All other text is returned as it is.
-func (p *Plan) text(value string, depth int) string {
-	held := strings.Trim(value, "\uFEFF \t\r\n")
-	if len(p.hide) == 0 || held == "" || !strings.Contains(`{["`, held[:1]) {
-		return value
-	}
-	masked, hits, err := p.held(held, depth)
-	switch {
-	case err == nil && hits == 0:
-		return value
-	case err == nil:
-		return masked
-	case held[0] != '"' && strings.Contains(held, "{") && strings.ContainsAny(held, ":="):
-		return hidden
-	}
-	return value
 }

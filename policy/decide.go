@@ -64,15 +64,22 @@ type decider struct {
 
 func (d *decider) Version() int64 { return d.version }
 
+func (d *decider) compiled() *decider { return d }
+
 func (d *decider) Decide(r Request) Decision { return d.Judge(r).Decision() }
 
 // Judge asks for all parts: a deny in any counts before a want of lines in any other, the application before the account before the
 // service item.
 func (d *decider) Judge(r Request) Ruling {
-	ruling := Ruling{Version: d.version, text: d.lines}
 	var q query
-	if ruling.Reason = q.put(&r); ruling.Reason == "" {
-		verdicts := d.match(q)
+	return d.rule(&q, q.put(&r))
+}
+
+// rule answers a query that was put, or says the reason why none was.
+func (d *decider) rule(q *query, reason Reason) Ruling {
+	ruling := Ruling{Reason: reason, Version: d.version, text: d.lines}
+	if reason == "" {
+		verdicts := d.match(*q)
 		ruling.conclude(&q.asked, &verdicts)
 	}
 	ruling.Allow = ruling.Reason == ReasonAllowed || ruling.Reason == ReasonNoGrantNeeded
@@ -100,30 +107,48 @@ func (q *query) put(r *Request) Reason {
 	return ""
 }
 
-func (d *decider) Clear(r Request, fields []string) []string {
-	if !isName(r.Department) || !isItem(r.Item) {
-		return nil
+// putClear makes the query whether a field of r's item may be shown in clear.
+func (q *query) putClear(r *Request, field string) Reason {
+	if !isName(r.Department) || !isItem(r.Item) || !isItem(field) {
+		return ReasonAppNoGrant
 	}
+	q.Request, q.field, q.act = *r, field, acts[actClear]
+	q.asked = [allParts]bool{application: true, account: true}
+	return ""
+}
+
+// putOffice makes the query whether an account may log in for a department.
+func (q *query) putOffice(name, department string) Reason {
+	if !isName(department) {
+		return ReasonAccountNoRole
+	}
+	q.Request, q.act = Request{Account: name, Department: department, Item: anyOne}, acts[actOrgAdmin]
+	q.asked = [allParts]bool{account: true}
+	return ""
+}
+
+func (d *decider) Clear(r Request, fields []string) []string {
 	var shown []string
 	for _, field := range fields {
-		if !isItem(field) {
-			continue
-		}
-		v := d.match(query{Request: r, act: acts[actClear], field: field, asked: [allParts]bool{application: true, account: true}})
-		if v[application].effect == effectAllow && v[account].effect == effectAllow {
+		if d.judgeClear(&r, field).Allow {
 			shown = append(shown, field)
 		}
 	}
 	return shown
 }
 
+// judgeClear is Clear of one field, with the reason.
+func (d *decider) judgeClear(r *Request, field string) Ruling {
+	var q query
+	return d.rule(&q, q.putClear(r, field))
+}
+
 func (d *decider) Administers(name, department string) bool {
-	if !isName(department) {
-		return false
-	}
-	v := d.match(query{
-		Request: Request{Account: name, Department: department, Item: anyOne},
-		act:     acts[actOrgAdmin], asked: [allParts]bool{account: true},
-	})
-	return v[account].effect == effectAllow
+	return d.judgeOffice(name, department).Allow
+}
+
+// judgeOffice is Administers, with the reason.
+func (d *decider) judgeOffice(name, department string) Ruling {
+	var q query
+	return d.rule(&q, q.putOffice(name, department))
 }

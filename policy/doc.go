@@ -19,4 +19,8 @@
 // Casbin says what lines mean; it does not answer requests. Compile makes of each version an index that gives Casbin's every answer and
 // deciding line, at a cost that does not grow with the lines and without memory (Decider.Judge). Reference asks Casbin itself: tests
 // hold the index to it, and Shadow does so on a running gateway. A version never changes; a change is a new Decider, swapped by pointer.
+//
+// Administrators change lines at run time. Explain and ExplainClear say why an answer is what it is and what would have changed it, Differ
+// what a change gives and takes, Who holds a right and Since when; Expectations are decisions that every version must give. None of
+// these stands in a request's way: they read all lines, which takes a tenth of a second for 10⁵.
 package policy

@@ -15,6 +15,8 @@ type Explanation struct {
 	Reason  Reason `json:"reason"`
 	Steps   []Step `json:"steps"` // one per decision made; none where no line is asked
 	Version int64  `json:"version"`
+	// Misses are the nearest lines that would have allowed something else, for each part that no line covers. Refusals have them.
+	Misses []Miss `json:"misses,omitempty"`
 }
 
 // A Step is one of the up to three decisions of a request.
@@ -24,40 +26,70 @@ type Step struct {
 	Effect  string `json:"effect"`  // allow, deny; none: no line covers the request
 	// Line is the line that decided: the first deny that covers the request, else the first allow.
 	Line string `json:"line,omitempty"`
+	// Place is where Line stands in the version's lines, from 1.
+	Place int `json:"place,omitempty"`
 	// Via are the g, g2 and g3 lines that lead from the request to Line: roles, item groups, departments above.
 	Via []string `json:"via,omitempty"`
 }
 
-// Explain answers r as d.Decide does and shows how. Steps are there for Deciders of Compile.
+// Explain answers r as d.Decide does and shows how. Steps and Misses are there for Deciders of this package.
 func Explain(d Decider, r Request) Explanation {
 	decision := d.Decide(r)
-	explanation := Explanation{Allow: decision.Allow, Reason: decision.Reason, Version: decision.Version, Steps: []Step{}}
-	if shows, ok := d.(interface{ steps(Request) []Step }); ok {
-		explanation.Steps = append(explanation.Steps, shows.steps(r)...)
+	e := Explanation{Allow: decision.Allow, Reason: decision.Reason, Version: decision.Version, Steps: []Step{}}
+	var q query
+	if own := compiledOf(d); own != nil && q.put(&r) == "" {
+		own.show(&e, q)
 	}
-	return explanation
+	return e
 }
 
-func (d *decider) steps(r Request) []Step {
-	var q query
-	if q.put(&r) != "" {
-		return nil
+// ExplainClear says why a sensitive field of r's item may be shown in clear, or not: act clear on ITEM#FIELD, by application and account.
+// Allow is what d.Clear says. r.Interface does not matter. ReasonUnsure: what answers differs from what explains.
+func ExplainClear(d Decider, r Request, field string) Explanation {
+	e := Explanation{Allow: len(d.Clear(r, []string{field})) > 0, Reason: ReasonUnsure, Version: d.Version(), Steps: []Step{}}
+	if e.Allow {
+		e.Reason = ReasonAllowed
 	}
-	var steps []Step
+	own := compiledOf(d)
+	if own == nil {
+		return e
+	}
+	var q query
+	reason := q.putClear(&r, field)
+	if ruling := own.rule(&q, reason); ruling.Allow == e.Allow {
+		e.Reason = ruling.Reason
+	}
+	if reason == "" {
+		own.show(&e, q)
+	}
+	return e
+}
+
+// compiledOf returns the decider behind a Decider of this package, nil for any other.
+func compiledOf(d Decider) *decider {
+	if ours, ok := d.(interface{ compiled() *decider }); ok {
+		return ours.compiled()
+	}
+	return nil
+}
+
+// show adds the steps of a query and, to a refusal, the misses.
+func (d *decider) show(e *Explanation, q query) {
+	var open [allParts]bool // parts that no line covers
 	for part, v := range d.match(q) {
 		if !q.asked[part] {
 			continue
 		}
 		step := Step{Part: parts[part].name, Subject: q.subject(part), Effect: v.effect.String()}
-		if v.effect != effectNone {
-			step.Line = d.lines[v.line]
-			if line, fault := parseLine(step.Line); fault == nil {
-				step.Via = d.via(q, part, line)
-			}
+		if open[part] = v.effect == effectNone; !open[part] {
+			step.Line, step.Place = d.lines[v.line], int(v.line)+1
+			step.Via = d.via(q, part, apart(step.Line))
 		}
-		steps = append(steps, step)
+		e.Steps = append(e.Steps, step)
 	}
-	return steps
+	if !e.Allow {
+		e.Misses = d.misses(&q, open)
+	}
 }
 
 func (b *book) via(q query, part int, r rule) []string {

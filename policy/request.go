@@ -2,12 +2,12 @@ package policy
 
 // Request is one question, made once per call (or once per item for calls that name none).
 type Request struct {
-	App         string // app_key
-	Account     string
-	Department  string // the department that the caller acts for
-	Item        string // license_item_code
-	Interface   string // the standard's method name, e.g. "get_license"
-	ServiceItem string // service_item_code, "" where the call carries none
+	App         string `json:"app"` // app_key
+	Account     string `json:"account"`
+	Department  string `json:"department"`   // the department that the caller acts for
+	Item        string `json:"item"`         // license_item_code
+	Interface   string `json:"interface"`    // the standard's method name, e.g. "get_license"
+	ServiceItem string `json:"service_item"` // service_item_code, "" where the call carries none
 }
 
 // Reason is a machine-readable cause of a decision. Stable.

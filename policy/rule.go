@@ -26,6 +26,12 @@ const (
 // text is the canonical line. No member may hold a comma or a quote, so joining is unambiguous.
 func (r rule) text() string { return r.kind + ", " + strings.Join(r.members, ", ") }
 
+// apart is the rule of a canonical line.
+func apart(line string) rule {
+	members := strings.Split(line, ", ")
+	return rule{members[0], members[1:]}
+}
+
 // A fault is a refused member: its index and what to do.
 type fault struct {
 	member  int

@@ -18,13 +18,16 @@ func (e *SyntaxError) Error() string { return e.Message }
 // errors.As finds the first *SyntaxError in it.
 type SyntaxErrors []*SyntaxError
 
-func (e SyntaxErrors) Error() string {
+func (e SyntaxErrors) Error() string { return e.text("策略") }
+
+// text writes a line for each fault; of says of what.
+func (e SyntaxErrors) text(of string) string {
 	var b strings.Builder
 	for i, one := range e {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		fmt.Fprintf(&b, "策略第 %d 行第 %d 列：%s", one.Line, one.Column, one.Message)
+		fmt.Fprintf(&b, "%s第 %d 行第 %d 列：%s", of, one.Line, one.Column, one.Message)
 	}
 	return b.String()
 }

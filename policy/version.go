@@ -13,12 +13,14 @@ import (
 type Version struct {
 	Number int64 `json:"number"`
 	// At counts to the microsecond; Seal drops what is finer, since stores do.
-	At     time.Time `json:"at"`
-	By     string    `json:"by"`
-	Why    string    `json:"why,omitempty"`
-	Parent string    `json:"parent"` // Hash of Number-1; "" for 1
-	Hash   string    `json:"hash"`   // hex SM3 over the canonical form of the other members
-	Lines  []string  `json:"lines,omitempty"`
+	At time.Time `json:"at"`
+	By string    `json:"by"`
+	// ApprovedBy is the second administrator, who approved the change; "" where none was needed.
+	ApprovedBy string   `json:"approved_by,omitempty"`
+	Why        string   `json:"why,omitempty"`
+	Parent     string   `json:"parent"` // Hash of Number-1; "" for 1
+	Hash       string   `json:"hash"`   // hex SM3 over the canonical form of the other members
+	Lines      []string `json:"lines,omitempty"`
 	// Changes is the registry's difference as JSON, for people. Stores keep its very bytes: they are part of Hash.
 	Changes []byte `json:"changes,omitempty"`
 	// Platform is the declaration that this version was made of, without secrets: what a rollback declares again. Stores keep its
@@ -74,18 +76,27 @@ func hash(v Version, digest func([]byte) [32]byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// canonicalTitle begins every canonical form and carries its version.
-const canonicalTitle = "licgate policy version v1\n"
+// A title begins every canonical form and carries its version.
+const (
+	titleV1 = "licgate policy version v1\n"
+	titleV2 = "licgate policy version v2\n" // with ApprovedBy
+)
 
-// canonical is what Hash covers. The form is frozen: sealed versions are checked against it for as long as they are
-// kept, so a change means a new title beside this one. It is the title, then
+// canonical is what Hash covers. The forms are frozen: sealed versions are checked against them for as long as they are
+// kept, so a change means a new title beside these. A form is its title, then
 //
 //	Number, At in microseconds since 1970            8 bytes each, big-endian
 //	By, Why, Parent                                  each as its length in 8 bytes, then its bytes
 //	the number of Lines in 8 bytes, then each line   likewise
 //	Changes, Platform                                likewise
+//	ApprovedBy                                       likewise, in v2 alone
+//
+// v2 is for versions that somebody approved, v1 for all others: each version has one form.
 func canonical(v Version) []byte {
-	form := []byte(canonicalTitle)
+	form := []byte(titleV1)
+	if v.ApprovedBy != "" {
+		form = []byte(titleV2)
+	}
 	number := func(n int64) { form = binary.BigEndian.AppendUint64(form, uint64(n)) }
 	text := func(s string) {
 		number(int64(len(s)))
@@ -102,5 +113,8 @@ func canonical(v Version) []byte {
 	}
 	text(string(v.Changes))
 	text(string(v.Platform))
+	if v.ApprovedBy != "" {
+		text(v.ApprovedBy)
+	}
 	return form
 }

@@ -38,6 +38,56 @@ func TestCanonicalGolden(t *testing.T) {
 	}
 }
 
+// TestCanonicalGoldenApproved: a version that somebody approved has the form v2.
+func TestCanonicalGoldenApproved(t *testing.T) {
+	t.Parallel()
+	v := Version{
+		Number: 3, At: time.UnixMicro(1772600767123457), By: "sec", ApprovedBy: "sec2", Why: "开通", Parent: "cd",
+		Hash: "not covered", Lines: []string{"g3, D, E"}, Changes: []byte("[]"), Platform: []byte("{}\n"),
+	}
+	const want = "6c696367617465" + "20" + "706f6c696379" + "20" + "76657273696f6e" + "20" + "7632" + "0a" + // licgate policy version v2\n
+		"0000000000000003" + "00064c2bc70d9001" +
+		"0000000000000003" + "736563" +
+		"0000000000000006" + "e5bc80e9809a" +
+		"0000000000000002" + "6364" +
+		"0000000000000001" + "0000000000000008" + "67332c20442c2045" +
+		"0000000000000002" + "5b5d" +
+		"0000000000000003" + "7b7d0a" +
+		"0000000000000004" + "73656332"
+	if got := hex.EncodeToString(canonical(v)); got != want {
+		t.Errorf("canonical form is now\n%s, was\n%s", got, want)
+	}
+}
+
+// TestApprovalIsSealed: nobody can put in, take out or exchange who approved.
+func TestApprovalIsSealed(t *testing.T) {
+	t.Parallel()
+	first, second := sealedPair()
+	second.ApprovedBy = "sec2"
+	second = Seal(first, second, sha256.Sum256)
+	form, err := json.Marshal(second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Version
+	if err := json.Unmarshal(form, &back); err != nil || back.ApprovedBy != "sec2" {
+		t.Fatalf("%s: %v", form, err)
+	}
+	if err := Verify(back, first, sha256.Sum256); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"", "sec", "sec2 "} {
+		back.ApprovedBy = name
+		if err := Verify(back, first, sha256.Sum256); !errors.Is(err, ErrBrokenChain) {
+			t.Errorf("approved by %q: %v", name, err)
+		}
+	}
+	first.ApprovedBy = "sec2"
+	if err := Verify(first, Version{}, sha256.Sum256); !errors.Is(err, ErrBrokenChain) {
+		t.Errorf("an approval was put in: %v", err)
+	}
+}
+
 func TestSeal(t *testing.T) {
 	t.Parallel()
 	first, second := sealedPair()

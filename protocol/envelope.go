@@ -11,7 +11,7 @@ import (
 
 // Answer is the envelope (domain.md §1). Its members are written in a fixed order, nulls included: ack_code, errors, sign,
 // sign_method, timestamp, correlation_id, response_id, then total_count and auth_codes (lists only), data, and access_token
-// (login only). The answer of token repeats the members of its data at the top level, as G.4 prints them; that of get_token_qr carries
+// (login only), and masked_fields last, only when there are any. The answer of token repeats the members of its data at the top level, as G.4 prints them; that of get_token_qr carries
 // errcode and errmsg, as H.2 prints them.
 type Answer struct {
 	Interface     Interface // decides which optional members stand; "" when the path is unknown
@@ -23,6 +23,16 @@ type Answer struct {
 	AuthCodes     []string
 	Data          any // not written with a Failure; of token it is an AccessToken
 	AccessToken   string
+	// MaskedFields are the sensitive fields that the caller asked to see and does not see. Not written with a Failure.
+	MaskedFields []MaskedField
+}
+
+// MaskedField is a sensitive field that stayed masked though the caller asked for it, and why: what a department has to apply for.
+type MaskedField struct {
+	Item   string `json:"license_item_code"`
+	Field  string `json:"field"`
+	Reason string `json:"reason"`         // machine-readable
+	Rule   string `json:"rule,omitempty"` // the policy line that denies it, if one does
 }
 
 // errorEntry is a member of errors.
@@ -69,6 +79,9 @@ func (a *Answer) Encode() ([]byte, error) {
 		if err := a.legacyError(&w); err != nil {
 			return nil, err
 		}
+	}
+	if ok && len(a.MaskedFields) > 0 {
+		w.member("masked_fields", a.MaskedFields)
 	}
 	return w.close()
 }

@@ -48,12 +48,18 @@ var (
 	CodeCredential = code("20006", "实名登录凭据无效或已过期，请重新完成实名认证", http.StatusOK,
 		"引导持证人重新完成实名认证，取得新凭据")
 
+	CodeAddressLocked = code("20007", "来源地址已被暂停访问，请联系管理部门", http.StatusForbidden,
+		"联系管理部门查明原因；解除之后再调用")
+
 	CodeAppRight = code("30001", "应用未获该证照的此项授权，请向管理部门申请", http.StatusOK,
 		"按接入申请表（附录 A）向管理部门申请该证照的相应需求")
 	CodeAccountRight = code("30002", "账户角色不允许此项操作，请联系本部门管理员", http.StatusOK,
 		"请本部门管理员为账户增加相应角色")
 	CodeServiceItem = code("30003", "事项编码未登记，或不属于本部门，或不可使用该证照", http.StatusOK,
 		"使用本部门已登记、且可使用该证照的事项编码")
+
+	CodeItemLocked = code("30004", "该证照目录已被暂停使用，请联系管理部门", http.StatusOK,
+		"等待管理部门解除锁定后重试")
 
 	CodeNoLicence = code("40001", "找不到该电子证照", http.StatusOK,
 		"核对证照唯一编码、证照号码与 item_code")

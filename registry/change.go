@@ -6,12 +6,12 @@ import "strings"
 // or number: "(已设置)" stands for one.
 type Change struct {
 	Action string `json:"action"` // add, remove, change
-	Kind   string `json:"kind"`   // department, item, service_item, application, account, policy
-	// Key is the code, app_key or account; DEPARTMENT/CODE of a service item; "policy" of the policy text.
+	Kind   string `json:"kind"`   // department, item, service_item, application, account, administrator, policy
+	// Key is the code, app_key, account or administrator; DEPARTMENT/CODE of a service item; "policy" of the policy text.
 	Key string `json:"key"`
 	// Field is what changed: a key of the file, or a path by names: fields.CZR.sensitive, grants[0].needs.
 	Field string `json:"field,omitempty"` // for change
-	// Old and New are the values; of what is added or removed, its name (none of an account) or its policy line.
+	// Old and New are the values; of what is added or removed, its name (none of a person) or its policy line.
 	Old string `json:"old,omitempty"`
 	New string `json:"new,omitempty"`
 }
@@ -21,19 +21,21 @@ const (
 	actionRemove = "remove"
 	actionChange = "change"
 
-	kindDepartment  = "department"
-	kindItem        = "item"
-	kindServiceItem = "service_item"
-	kindApplication = "application"
-	kindAccount     = "account"
-	kindPolicy      = "policy"
+	kindDepartment    = "department"
+	kindItem          = "item"
+	kindServiceItem   = "service_item"
+	kindApplication   = "application"
+	kindAccount       = "account"
+	kindAdministrator = "administrator"
+	kindPolicy        = "policy"
 )
 
 // hidden stands for a value that is not shown.
 const hidden = "(已设置)"
 
 var kindNames = map[string]string{
-	kindDepartment: "单位", kindItem: "证照目录", kindServiceItem: "事项", kindApplication: "应用", kindAccount: "账户", kindPolicy: "策略",
+	kindDepartment: "单位", kindItem: "证照目录", kindServiceItem: "事项", kindApplication: "应用", kindAccount: "账户",
+	kindAdministrator: "管理员", kindPolicy: "策略",
 }
 
 // String returns the change as a line for people: "+ 应用 hydj（婚姻登记系统）", "~ 应用 hydj：ip_allow 127.0.0.0/8 → 10.0.0.0/8".

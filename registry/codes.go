@@ -67,5 +67,8 @@ var (
 	nameShape        = regexp.MustCompile(`^[0-9A-Za-z_.-]{1,64}$`)
 	fieldKeyShape    = regexp.MustCompile(`^[A-Za-z_][0-9A-Za-z_]{0,63}$`)
 	roleShape        = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,31}$`)
+	digestShape      = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	phoneShape       = regexp.MustCompile(`^[0-9+][0-9 ()+-]{4,31}$`)
+	emailShape       = regexp.MustCompile(`^[^@\s]{1,64}@[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)+$`)
 	validityShape    = regexp.MustCompile(`^(长期|[1-9]\d{0,3}(年|个月|天))$`)
 )

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // difference lists what makes next of current: kind by kind, each by key, members in the order of the file format.
@@ -17,6 +18,7 @@ func difference(current, next *Platform) []Change {
 	compare(&d, kindServiceItem, current.ServiceItems, next.ServiceItems, serviceItemKey, serviceItemName, d.serviceItem)
 	compare(&d, kindApplication, current.Applications, next.Applications, applicationKey, applicationName, d.application)
 	compare(&d, kindAccount, current.Accounts, next.Accounts, accountKey, accountName, d.account)
+	compare(&d, kindAdministrator, current.Administrators, next.Administrators, administratorKey, administratorName, d.administrator)
 	d.policy(current.Policy, next.Policy)
 	return d.changes
 }
@@ -31,6 +33,9 @@ func applicationKey(a *Application) string  { return a.AppKey }
 func applicationName(a *Application) string { return a.Name }
 func accountKey(a *Account) string          { return a.Account }
 func accountName(*Account) string           { return "" } // a person's: not shown
+
+func administratorKey(a *Administrator) string { return a.Administrator }
+func administratorName(*Administrator) string  { return "" } // as of an account
 
 // keyed indexes a section.
 func keyed[T any](all []T, key func(*T) string) map[string]*T {
@@ -202,11 +207,26 @@ func (d *differ) application(a, b *Application) {
 	d.text("name", a.Name, b.Name)
 	d.text("department", a.Department, b.Department)
 	d.hidden("secret", a.SecretHash == b.SecretHash, a.SecretHash != "", b.SecretHash != "")
+	d.previousSecret(a, b)
 	d.codes("ip_allow", a.IPAllow, b.IPAllow)
 	d.number("rate.per_second", a.Rate.PerSecond, b.Rate.PerSecond)
 	d.number("rate.per_minute", a.Rate.PerMinute, b.Rate.PerMinute)
 	d.flag("disabled", a.Disabled, b.Disabled)
 	d.grants(a.Grants, b.Grants)
+}
+
+// previousSecret tells which replaced secret is good beside the new one, by its end. Another one with the same end is a change too.
+func (d *differ) previousSecret(a, b *Application) {
+	if old, now := previousText(a), previousText(b); old != now || a.PreviousHash != b.PreviousHash {
+		d.changes = append(d.changes, Change{Action: actionChange, Kind: d.kind, Key: d.key, Field: "previous_secret", Old: old, New: now})
+	}
+}
+
+func previousText(a *Application) string {
+	if a.PreviousUntil.IsZero() {
+		return ""
+	}
+	return "(至 " + a.PreviousUntil.In(beijing).Format(time.DateTime) + ")"
 }
 
 // grants compares blocks of needs. A block has no name: equal blocks are no change wherever they stand; of the
@@ -225,6 +245,7 @@ func (d *differ) grants(a, b []Grant) {
 		old = slices.Delete(old, same, same+1)
 		d.codes(path+".needs", a[i].Needs, b[j].Needs)
 		d.codes(path+".service_items", a[i].ServiceItems, b[j].ServiceItems)
+		d.text(path+".form", a[i].Form, b[j].Form)
 	}
 	for _, i := range old {
 		d.text(element("grants", i), before[i], "")
@@ -260,6 +281,9 @@ func grantText(g *Grant) string {
 	if len(g.ServiceItems) > 0 {
 		text += "；service_items " + codeSet(g.ServiceItems)
 	}
+	if g.Form != "" {
+		text += "；form " + g.Form
+	}
 	return text
 }
 
@@ -271,6 +295,17 @@ func (d *differ) account(a, b *Account) {
 	d.text("department", a.Department, b.Department)
 	d.hidden("password", a.PasswordHash == b.PasswordHash, a.PasswordHash != "", b.PasswordHash != "")
 	d.codes("roles", a.Roles, b.Roles)
+	d.flag("disabled", a.Disabled, b.Disabled)
+}
+
+func (d *differ) administrator(a, b *Administrator) {
+	if a.Name != b.Name {
+		d.hidden("name", false, true, true)
+	}
+	d.text("role", a.Role, b.Role)
+	d.hidden("identity_num", bytes.Equal(a.IdentitySealed, b.IdentitySealed), len(a.IdentitySealed) > 0, len(b.IdentitySealed) > 0)
+	d.hidden("password", a.PasswordHash == b.PasswordHash, a.PasswordHash != "", b.PasswordHash != "")
+	d.codes("certificates", a.Certificates, b.Certificates)
 	d.flag("disabled", a.Disabled, b.Disabled)
 }
 

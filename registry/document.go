@@ -12,19 +12,31 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// largestFile is the size in bytes beyond which a platform file is refused: some 100,000 catalogue fields.
-const largestFile = 16 << 20
+// A fileKind is a kind of file and what to do about one that is too large or empty.
+type fileKind struct {
+	what         string
+	largest      int    // bytes; beyond, it is refused
+	size         string // the same for people
+	split, empty string
+}
+
+// A platform file may hold some 100,000 catalogue fields, an application form some thousand licences.
+var (
+	platformFile = fileKind{
+		"文件", 16 << 20, "16 MiB", "请按部分（departments、items、…）拆成几个文件分别应用",
+		"请至少写一个部分（departments、items、service_items、applications、accounts、administrators、policy）",
+	}
+	formFile = fileKind{"申请表", 256 << 10, "256 KiB", "请分成几份提交", "请填写单位、业务系统、用证管理需求和对应证照"}
+)
 
 // mostMarks is how many marks that begin a value (, : - [ { ?) a file may hold. The YAML library needs some hundred
 // bytes of memory for each value, so that size alone is no bound.
 const mostMarks = 2_000_000
 
-const emptyFile = "文件没有内容，请至少写一个部分（departments、items、service_items、applications、accounts、policy）"
-
 // document returns the root of the one YAML document of file, or nil with a fault noted.
-func document(f *faults, file []byte) *yaml.Node {
-	if len(file) > largestFile {
-		f.addAt(0, "", "文件超过 16 MiB，请按部分（departments、items、…）拆成几个文件分别应用")
+func document(f *faults, file []byte, kind fileKind) *yaml.Node {
+	if len(file) > kind.largest {
+		f.addAt(0, "", kind.what+"超过 "+kind.size+"，"+kind.split)
 		return nil
 	}
 	if !utf8.Valid(file) {
@@ -36,7 +48,7 @@ func document(f *faults, file []byte) *yaml.Node {
 		marks += bytes.Count(file, []byte{mark})
 	}
 	if marks > mostMarks {
-		f.addAt(0, "", "文件里的值过多，请按部分（departments、items、…）拆成几个文件分别应用")
+		f.addAt(0, "", kind.what+"里的值过多，"+kind.split)
 		return nil
 	}
 	source := &lineReader{rest: file}
@@ -44,7 +56,7 @@ func document(f *faults, file []byte) *yaml.Node {
 	var first, second yaml.Node
 	switch err := decoder.Decode(&first); {
 	case errors.Is(err, io.EOF):
-		f.addAt(0, "", emptyFile)
+		f.addAt(0, "", kind.what+"没有内容，"+kind.empty)
 		return nil
 	case err != nil:
 		syntaxFault(f, source, err)
@@ -61,7 +73,7 @@ func document(f *faults, file []byte) *yaml.Node {
 	}
 	root := first.Content[0]
 	if root.Tag == "!!null" {
-		f.addAt(0, "", emptyFile)
+		f.addAt(0, "", kind.what+"没有内容，"+kind.empty)
 		return nil
 	}
 	return root

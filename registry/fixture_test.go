@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // load parses one of the accepted files.
@@ -36,12 +37,17 @@ func parse(t testing.TB, file string) *Platform {
 func bare(p *Platform) *Platform {
 	copied := overlay(p, &Platform{})
 	for i := range copied.Applications {
-		copied.Applications[i].Secret, copied.Applications[i].SecretHash = "", ""
-		copied.Applications[i].DisabledGiven = false
+		a := &copied.Applications[i]
+		a.Secret, a.SecretHash, a.SecretTime, a.PreviousHash, a.PreviousUntil = "", "", "", "", time.Time{}
+		a.DisabledGiven = false
 	}
 	for i := range copied.Accounts {
 		a := &copied.Accounts[i]
 		*a = Account{Account: a.Account, Name: a.Name, Department: a.Department, Roles: a.Roles, Disabled: a.Disabled}
+	}
+	for i := range copied.Administrators {
+		a := &copied.Administrators[i]
+		*a = Administrator{Administrator: a.Administrator, Name: a.Name, Role: a.Role, Certificates: a.Certificates, Disabled: a.Disabled}
 	}
 	return copied
 }
@@ -105,6 +111,9 @@ func (v *testVault) OpenIdentity(account string, sealed []byte) (string, error) 
 		return "", errVault
 	}
 	size := v.opened.NonceSize()
+	if len(sealed) < size {
+		return "", errVault
+	}
 	num, err := v.opened.Open(nil, sealed[:size], sealed[size:], []byte(account))
 	return string(num), err
 }

@@ -14,6 +14,7 @@ func form(f *faults, p *Platform) {
 	serviceItemForm(f, p.ServiceItems)
 	applicationForm(f, p.Applications)
 	accountForm(f, p.Accounts)
+	administratorForm(f, p.Administrators)
 	if p.Policy != nil {
 		f.want("", "policy", printable(*p.Policy, "\n\t"))
 	}
@@ -26,9 +27,7 @@ func departmentForm(f *faults, all []Department) {
 		f.want(at, "code", creditCodeFault(d.Code))
 		f.want(at, "name", text(d.Name, "单位名称", shortText))
 		f.want(at, "division", optional(d.Division, "行政区划名称", shortText))
-		if d.DivisionCode != "" {
-			f.want(at, "division_code", shaped(d.DivisionCode, divisionShape, "行政区划代码", "应当是 6 位或 12 位数字（GB/T 2260）"))
-		}
+		f.want(at, "division_code", divisionFault(d.DivisionCode))
 		codes.check(f, at, "code", d.Code)
 	}
 }
@@ -37,7 +36,7 @@ func itemForm(f *faults, all []Item) {
 	codes := uniques{}
 	for i, item := range all {
 		at := f.object("items", i, item.LicenseItemCode)
-		f.want(at, "license_item_code", shaped(item.LicenseItemCode, itemShape, "证照目录编码", "应当是 24、15 或 9 位的数字和大写字母"))
+		f.want(at, "license_item_code", itemCodeFault(item.LicenseItemCode))
 		f.want(at, "name", text(item.Name, "证照名称", shortText))
 		f.want(at, "short_name", optional(item.ShortName, "证照简称", shortText))
 		f.want(at, "department", missing(item.Department, "所属单位的代码"))
@@ -96,7 +95,7 @@ func applicationForm(f *faults, all []Application) {
 	keys := uniques{}
 	for i, a := range all {
 		at := f.object("applications", i, a.AppKey)
-		f.want(at, "app_key", shaped(a.AppKey, nameShape, "应用标识", "应当是 1 至 64 位的字母、数字、下划线、点、连字符"))
+		f.want(at, "app_key", nameFault(a.AppKey, "应用标识"))
 		f.want(at, "name", text(a.Name, "应用名称", shortText))
 		f.want(at, "department", missing(a.Department, "所属单位的代码"))
 		f.want(at, "secret", secretFault(a.Secret))
@@ -120,17 +119,18 @@ func grantForm(f *faults, at string, g Grant) {
 	}
 	f.wantEach(at, "items", g.Items, missingItem)
 	if len(g.Needs) == 0 {
-		f.want(at, "needs", "缺少用证需求，可用 "+strings.Join(grantNeeds.words, "、"))
+		f.want(at, "needs", grantNeeds.fault(""))
 	}
 	f.wantEach(at, "needs", g.Needs, grantNeeds.fault)
 	f.wantEach(at, "service_items", g.ServiceItems, missingServiceItem)
+	f.want(at, "form", formNumberFault(g.Form))
 }
 
 func accountForm(f *faults, all []Account) {
 	names := uniques{}
 	for i, a := range all {
 		at := f.object("accounts", i, a.Account)
-		f.want(at, "account", shaped(a.Account, nameShape, "账户名", "应当是 1 至 64 位的字母、数字、下划线、点、连字符"))
+		f.want(at, "account", nameFault(a.Account, "账户名"))
 		f.want(at, "name", text(a.Name, "姓名", shortText))
 		f.want(at, "identity_num", identityFault(a.IdentityNum))
 		f.want(at, "department", missing(a.Department, "所属单位的代码"))
@@ -142,6 +142,23 @@ func accountForm(f *faults, all []Account) {
 			return ""
 		})
 		names.check(f, at, "account", a.Account)
+	}
+}
+
+func administratorForm(f *faults, all []Administrator) {
+	names, certificates := uniques{}, uniques{}
+	for i, a := range all {
+		at := f.object("administrators", i, a.Administrator)
+		f.want(at, "administrator", nameFault(a.Administrator, "管理员登录名"))
+		f.want(at, "name", text(a.Name, "姓名", shortText))
+		f.want(at, "role", powers.fault(a.Role))
+		f.want(at, "identity_num", identityFault(a.IdentityNum))
+		f.want(at, "password", passwordFault(a.Password))
+		f.wantEach(at, "certificates", a.Certificates, certificateFault)
+		names.check(f, at, "administrator", a.Administrator)
+		for j, digest := range a.Certificates {
+			certificates.check(f, at, element("certificates", j), digest)
+		}
 	}
 }
 

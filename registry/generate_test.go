@@ -43,8 +43,10 @@ func generate(r *rand.Rand) *Platform {
 		return Account{
 			Account: fmt.Sprintf("%d.%s", i, m.letters(5)), Name: m.text(), Department: within(),
 			Roles: m.subset(append(roles, accountRoles.words...)), Disabled: m.IntN(3) == 0,
+			IdentityNum: m.maybe(func() string { return m.identity(0) }), Password: m.maybe(m.password),
 		}
 	})
+	p.Administrators = some(m, 0, 4, m.administrator)
 	return p
 }
 
@@ -160,11 +162,30 @@ func (m maker) application(i int, department string, p *Platform, items []string
 	}
 	var grants []Grant
 	for range m.IntN(4) {
-		grants = append(grants, Grant{Items: m.atLeastOne(items), Needs: m.atLeastOne(grantNeeds.words), ServiceItems: m.subset(mine)})
+		grants = append(grants, Grant{Items: m.atLeastOne(items), Needs: m.atLeastOne(grantNeeds.words), ServiceItems: m.subset(mine), Form: m.maybe(m.form)})
 	}
 	return Application{
-		AppKey: fmt.Sprintf("%d-%s", i, m.letters(4)), Name: m.text(), Department: department,
+		AppKey: fmt.Sprintf("%d-%s", i, m.letters(4)), Name: m.text(), Department: department, Secret: m.maybe(m.password),
 		IPAllow: m.subset([]string{"10.0.0.0/8", "192.168.1.1", "::1", "2001:db8::/32"}),
 		Rate:    Rate{PerSecond: int64(m.IntN(3)), PerMinute: int64(m.IntN(3))}, Disabled: m.IntN(3) == 0, Grants: grants,
 	}
 }
+
+// administrator is another person for each i.
+func (m maker) administrator(i int) Administrator {
+	return Administrator{
+		Administrator: fmt.Sprintf("%d_%s", i, m.letters(5)), Name: m.text(), Role: m.of(powers), IdentityNum: m.identity(i),
+		Password: m.maybe(m.password), Certificates: m.subset([]string{digest("a", fmt.Sprint(i)), digest("b", fmt.Sprint(i))}),
+		Disabled: m.IntN(3) == 0,
+	}
+}
+
+func (m maker) identity(i int) string {
+	body := fmt.Sprintf("110105%04d%02d%02d%03d", 1900+m.IntN(100), 1+m.IntN(12), 1+m.IntN(28), 10*m.IntN(100)+i)
+	check, _ := identityCheck(body)
+	return body + string(check)
+}
+
+func (m maker) password() string { return "Aa1-" + m.letters(12) }
+
+func (m maker) form() string { return fmt.Sprintf("京接〔2024〕%d号", m.IntN(100)) }

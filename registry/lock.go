@@ -44,6 +44,13 @@ type Locks struct {
 	prefixes []addressLock
 }
 
+// lockKinds names what may be locked.
+var lockKinds = vocabulary{
+	what:  "锁定对象",
+	words: []string{LockApplication, LockAccount, LockDepartment, LockItem, LockAddress},
+	names: map[string]string{LockApplication: "应用", LockAccount: "账户", LockDepartment: "单位", LockItem: "证照目录", LockAddress: "地址"},
+}
+
 type lockKey struct{ kind, key string }
 
 type addressLock struct {
@@ -51,7 +58,7 @@ type addressLock struct {
 	lock   Lock
 }
 
-// NewLocks makes a set. An address lock whose key is no prefix locks every address: it was checked when it was put, and what
+// NewLocks makes a set. An address lock whose key CheckLock would refuse locks every address: it was checked when it was put, and what
 // can't be read must not open a door.
 func NewLocks(all []Lock) *Locks {
 	set := &Locks{byKey: make(map[lockKey]Lock, len(all))}
@@ -60,8 +67,8 @@ func NewLocks(all []Lock) *Locks {
 			set.byKey[lockKey{l.Kind, l.Key}] = l
 			continue
 		}
-		prefix, err := netip.ParsePrefix(l.Key)
-		if err != nil {
+		prefix, fault := lockPrefix(l.Key)
+		if fault != "" {
 			set.prefixes = append(set.prefixes, addressLock{netip.PrefixFrom(netip.IPv4Unspecified(), 0), l}, addressLock{netip.PrefixFrom(netip.IPv6Unspecified(), 0), l})
 			continue
 		}
@@ -71,6 +78,60 @@ func NewLocks(all []Lock) *Locks {
 }
 
 func (l Lock) holds(now time.Time) bool { return l.Expires.IsZero() || now.Before(l.Expires) }
+
+// CheckLock looks at what is to be locked: there must be such a kind, and such an object in p. It returns the key to keep: the
+// registered code of an item, which may be asked for in another form, and an address as a prefix without host bits. A prefix of all
+// addresses is refused: it would lock everybody out. The error is a Problems.
+func CheckLock(kind, key string, p *Snapshot) (canonicalKey string, err error) {
+	known, canonical := false, key
+	switch kind {
+	case LockApplication:
+		_, known = p.Application(key)
+	case LockAccount:
+		_, known = p.Account(key)
+	case LockDepartment:
+		_, known = p.Department(key)
+	case LockItem:
+		var item *Item
+		if item, known = p.Item(key); known {
+			canonical = item.LicenseItemCode
+		}
+	case LockAddress:
+		prefix, fault := lockPrefix(key)
+		if fault != "" {
+			return "", Problems{{Path: "key", Message: fault}}
+		}
+		return prefix.String(), nil
+	default:
+		return "", Problems{{Path: "kind", Message: lockKinds.fault(kind)}}
+	}
+	if !known {
+		return "", Problems{{Path: "key", Message: "没有" + lockKinds.names[kind] + " " + quote(key) + "，请核对"}}
+	}
+	return canonical, nil
+}
+
+// lockPrefix reads the address or prefix of a lock. IPv4 in the form of IPv6 is IPv4, as callers' addresses are.
+func lockPrefix(key string) (prefix netip.Prefix, fault string) {
+	prefix, err := netip.ParsePrefix(key)
+	if err != nil {
+		address, err := netip.ParseAddr(key)
+		if err != nil || address.Zone() != "" {
+			return netip.Prefix{}, "应当是 IP 地址或网段，如 10.1.2.3、10.0.0.0/8、2001:db8::/32"
+		}
+		prefix = netip.PrefixFrom(address, address.BitLen())
+	}
+	if address := prefix.Addr(); address.Is4In6() {
+		prefix = netip.PrefixFrom(address.Unmap(), max(prefix.Bits()-mappedBits, 0))
+	}
+	if prefix.Bits() == 0 {
+		return netip.Prefix{}, "不能锁定全部地址，请缩小网段"
+	}
+	return prefix.Masked(), ""
+}
+
+// mappedBits are those before the IPv4 address in ::ffff:0:0/96 (RFC 4291 2.5.5.2).
+const mappedBits = 96
 
 // Find returns the lock that holds on an object at now.
 func (s *Locks) Find(kind, key string, now time.Time) (Lock, bool) {

@@ -7,7 +7,7 @@ package registry
 // The error is a Problems. Anchors, aliases, merge keys and tags are refused.
 func Parse(file []byte) (*Platform, error) {
 	f := &faults{}
-	root := document(f, file)
+	root := document(f, file, platformFile)
 	if root == nil {
 		return nil, f.err()
 	}

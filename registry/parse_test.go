@@ -98,7 +98,7 @@ func TestParseEverything(t *testing.T) {
 	if got := p.Applications[0]; got.AppKey != "10086" || got.Rate != (Rate{5, 100}) || !got.Disabled {
 		t.Errorf("application = %+v", got)
 	}
-	if got := p.Applications[0].Grants[1]; !reflect.DeepEqual(got.ServiceItems, []string{"0012", "1_000"}) {
+	if got := p.Applications[0].Grants[1]; !reflect.DeepEqual(got.ServiceItems, []string{"0012", "1_000"}) || got.Form != "2024-0012" {
 		t.Errorf("grant = %+v", got)
 	}
 }
@@ -107,14 +107,15 @@ func TestParseEverything(t *testing.T) {
 func TestParseSections(t *testing.T) {
 	t.Parallel()
 	for file, want := range map[string]Platform{
-		"{}":                {},
-		"departments: []":   {Departments: []Department{}},
-		"items: []\n":       {Items: []Item{}},
-		"service_items: []": {ServiceItems: []ServiceItem{}},
-		"applications: []":  {Applications: []Application{}},
-		"accounts: []":      {Accounts: []Account{}},
-		`policy: ""`:        {Policy: new(string)},
-		"\ufeffitems: []":   {Items: []Item{}}, // as some editors on Windows begin a file
+		"{}":                 {},
+		"departments: []":    {Departments: []Department{}},
+		"items: []\n":        {Items: []Item{}},
+		"service_items: []":  {ServiceItems: []ServiceItem{}},
+		"applications: []":   {Applications: []Application{}},
+		"accounts: []":       {Accounts: []Account{}},
+		"administrators: []": {Administrators: []Administrator{}},
+		`policy: ""`:         {Policy: new(string)},
+		"\ufeffitems: []":    {Items: []Item{}}, // as some editors on Windows begin a file
 	} {
 		got := parse(t, file)
 		got.file = nil
@@ -139,7 +140,7 @@ func TestParseRefusesBytes(t *testing.T) {
 		{"UTF-16", []byte("\xff\xfei\x00t\x00"), Problem{Line: 1, Message: "文件不是 UTF-8 编码，请另存为 UTF-8 后重试"}},
 		{
 			"too large",
-			[]byte("policy: " + strings.Repeat("x", largestFile)),
+			[]byte("policy: " + strings.Repeat("x", platformFile.largest)),
 			Problem{Message: "文件超过 16 MiB，请按部分（departments、items、…）拆成几个文件分别应用"},
 		},
 		{
@@ -156,7 +157,7 @@ func TestParseRefusesBytes(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", test.name, err, test.want)
 		}
 	}
-	large := []byte("policy: " + strings.Repeat("x", largestFile-len("policy: ")))
+	large := []byte("policy: " + strings.Repeat("x", platformFile.largest-len("policy: ")))
 	if _, err := Parse(large); err != nil {
 		t.Errorf("a file of just the limit: %v", err)
 	}

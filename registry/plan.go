@@ -6,22 +6,9 @@ import (
 	"time"
 )
 
-// Vault hashes and seals what the registry may not keep in clear. The caller supplies it, so that this package
-// needs no cryptography of its own.
-type Vault interface {
-	HashSecret(appKey, secret string) string
-	VerifySecret(appKey, hash, secret string) bool
-	HashPassword(password string) (string, error)
-	VerifyPassword(hash, password string) bool
-	SealIdentity(account, identityNum string) ([]byte, error)
-	OpenIdentity(account string, sealed []byte) (string, error)
-	// Generate returns a fresh random secret of at least 128 bits, printable, fit as a password (GB/T 22239: three classes).
-	Generate() (string, error)
-}
-
 // A Generated credential is shown once to who applied the file.
 type Generated struct {
-	Kind  string `json:"kind"` // app_secret, password
+	Kind  string `json:"kind"` // app_secret, password (of an account), administrator_password
 	Key   string `json:"key"`
 	Value string `json:"value"`
 }
@@ -42,11 +29,15 @@ const timeLayout = "2006-01-02 15:04:05.000"
 
 // Plan lays declared over current: sections absent from declared stay, present ones are the whole truth. Secrets
 // and passwords that verify against the stored hash are no change; omitted ones keep the stored hash, or are
-// generated for a new object. by and now become creator and times of accounts that change.
+// generated for a new object. by and now become creator and times of what changes.
 // The result has passed Check.
 //
-// An omitted identity number keeps the stored one. A nil current is an empty platform. The error is a Problems where
-// the declaration is at fault, else it is the vault's.
+// An omitted identity number keeps the stored one; an administrator must have one, and no two the same. Where a declaration holds a
+// hash or a sealed number and nothing in clear, that is kept (OpenDeclaration; Parse never makes one).
+//
+// Application.Rotate asks for a new secret beside which the stored one stays good for a time. A secret that changes without that ends
+// the one before at once. A nil current is an empty platform. The error is a Problems where the declaration is at fault, else it is
+// the vault's.
 func Plan(current, declared *Platform, vault Vault, by string, now time.Time) (*Planned, error) {
 	if current == nil {
 		current = &Platform{}
@@ -55,8 +46,8 @@ func Plan(current, declared *Platform, vault Vault, by string, now time.Time) (*
 	if err := Check(next); err != nil {
 		return nil, err
 	}
+	p := planner{faults: &faults{file: next.file}, vault: vault, by: by, at: now, now: now.In(beijing).Format(timeLayout)}
 	next.file = nil
-	p := planner{vault: vault, by: by, now: now.In(beijing).Format(timeLayout)}
 	if declared.Applications != nil {
 		if err := p.applications(current.Applications, next.Applications); err != nil {
 			return nil, err
@@ -67,13 +58,27 @@ func Plan(current, declared *Platform, vault Vault, by string, now time.Time) (*
 			return nil, err
 		}
 	}
-	return &Planned{Next: next, Changes: difference(current, next), Generated: p.generated}, nil
+	if declared.Administrators != nil {
+		if err := p.administrators(current.Administrators, next.Administrators); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.err(); err != nil {
+		return nil, err
+	}
+	// A secret that ended by itself is no change that anybody makes.
+	before := *current
+	before.Applications = unended(current.Applications, now)
+	next.Applications = unended(next.Applications, now)
+	return &Planned{Next: next, Changes: difference(&before, next), Generated: p.generated}, nil
 }
 
 // A planner turns what a file holds in clear into what is kept.
 type planner struct {
+	*faults
 	vault     Vault
-	by, now   string
+	by, now   string // as they are kept
+	at        time.Time
 	generated []Generated
 }
 
@@ -81,27 +86,16 @@ type planner struct {
 func (p *planner) applications(current, next []Application) error {
 	before := keyed(current, applicationKey)
 	for i := range next {
-		a := &next[i]
-		secret := a.Secret
-		a.Secret, a.SecretHash = "", ""
-		if old := before[a.AppKey]; old != nil {
-			a.SecretHash = old.SecretHash
+		a, old := &next[i], before[next[i].AppKey]
+		if old == nil {
+			old = &Application{}
+		} else {
 			keepState(&a.Disabled, a.DisabledGiven, old.Disabled)
 		}
 		a.DisabledGiven = false
-		switch {
-		case secret == "" && a.SecretHash != "":
-			continue
-		case secret == "":
-			made, err := p.generate("app_secret", a.AppKey)
-			if err != nil {
-				return err
-			}
-			secret = made
-		case a.SecretHash != "" && p.vault.VerifySecret(a.AppKey, a.SecretHash, secret):
-			continue
+		if err := p.secret(a, old, p.object("applications", i, a.AppKey)); err != nil {
+			return err
 		}
-		a.SecretHash = p.vault.HashSecret(a.AppKey, secret)
 	}
 	return nil
 }
@@ -111,28 +105,78 @@ func (p *planner) accounts(current, next []Account) error {
 	before := keyed(current, accountKey)
 	for i := range next {
 		a, old := &next[i], before[next[i].Account]
-		if old != nil {
+		known := old != nil
+		if known {
 			keepState(&a.Disabled, a.DisabledGiven, old.Disabled)
+		} else {
+			old = &Account{Creator: p.by, CreationTime: p.now}
 		}
 		a.DisabledGiven = false
-		if err := p.password(a, old); err != nil {
+		var err error
+		if a.PasswordHash, err = p.password("password", a.Account, a.Account, a.Password, a.PasswordHash, old.PasswordHash); err != nil {
 			return err
 		}
-		if err := p.identity(a, old); err != nil {
+		if a.IdentitySealed, err = p.identity(a.Account, a.IdentityNum, a.IdentitySealed, old.IdentitySealed); err != nil {
 			return err
 		}
-		if old == nil {
-			a.Creator, a.CreationTime = p.by, p.now
-			a.LastModificator, a.LastModificationTime = p.by, p.now
-			continue
-		}
+		a.Password, a.IdentityNum = "", ""
 		a.Creator, a.CreationTime = old.Creator, old.CreationTime
 		a.LastModificator, a.LastModificationTime = old.LastModificator, old.LastModificationTime
 		var d differ
-		if d.account(old, a); len(d.changes) > 0 {
+		if d.account(old, a); !known || len(d.changes) > 0 {
 			a.LastModificator, a.LastModificationTime = p.by, p.now
 		}
 	}
+	return nil
+}
+
+// administrators does the same for those who administer, and sees to it that each is another person.
+func (p *planner) administrators(current, next []Administrator) error {
+	before := keyed(current, administratorKey)
+	holders := map[string]string{}
+	for i := range next {
+		a, old := &next[i], before[next[i].Administrator]
+		if old == nil {
+			old = &Administrator{}
+		} else {
+			keepState(&a.Disabled, a.DisabledGiven, old.Disabled)
+		}
+		a.DisabledGiven = false
+		context := administratorContext(a.Administrator)
+		var err error
+		if a.PasswordHash, err = p.password("administrator_password", a.Administrator, context, a.Password, a.PasswordHash, old.PasswordHash); err != nil {
+			return err
+		}
+		if a.IdentitySealed, err = p.identity(context, a.IdentityNum, a.IdentitySealed, old.IdentitySealed); err != nil {
+			return err
+		}
+		a.Password, a.IdentityNum = "", ""
+		if a.PasswordTime = old.PasswordTime; a.PasswordHash != old.PasswordHash {
+			a.PasswordTime = p.now
+		}
+		if err := p.person(a, p.object("administrators", i, a.Administrator), holders); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// person notes a fault when nobody knows who an administrator is, or when it is one of holders (GB/T 22239 8.1.5: nobody holds two of
+// the powers), which are names by identity number.
+func (p *planner) person(a *Administrator, at string, holders map[string]string) error {
+	if len(a.IdentitySealed) == 0 {
+		p.want(at, "identity_num", "缺少公民身份号码，新增管理员必须填写，用以确认一人只担任一名管理员")
+		return nil
+	}
+	num, err := openIdentity(p.vault, administratorContext(a.Administrator), a.IdentitySealed)
+	if err != nil {
+		return err
+	}
+	if other, met := holders[num]; met {
+		p.want(at, "identity_num", "管理员 "+other+" 与 "+a.Administrator+" 的证件号码相同，一人只能担任一名管理员，请改正或删去一个")
+		return nil
+	}
+	holders[num] = a.Administrator
 	return nil
 }
 
@@ -144,50 +188,28 @@ func keepState(disabled *bool, given, was bool) {
 	}
 }
 
-func (p *planner) password(a, old *Account) (err error) {
-	password := a.Password
-	a.Password, a.PasswordHash = "", ""
-	if old != nil {
-		a.PasswordHash = old.PasswordHash
+// password returns the hash to keep of the password of kind and key, or the hash of one that is generated.
+func (p *planner) password(kind, key, context, password, hash, stored string) (string, error) {
+	hash, err := passwordToKeep(p.vault, context, password, hash, stored)
+	if hash == "" {
+		hash = stored
 	}
-	switch {
-	case password == "" && a.PasswordHash != "":
-		return nil
-	case password == "":
-		if password, err = p.generate("password", a.Account); err != nil {
-			return err
-		}
-	case a.PasswordHash != "" && p.vault.VerifyPassword(a.PasswordHash, password):
-		return nil
+	if err != nil || hash != "" {
+		return hash, err
 	}
-	if a.PasswordHash, err = p.vault.HashPassword(password); err != nil {
-		return fmt.Errorf("registry: hash the password of account %s: %w", a.Account, err)
+	if password, err = p.generate(kind, key); err != nil {
+		return "", err
 	}
-	return nil
+	return passwordToKeep(p.vault, context, password, "", "")
 }
 
-func (p *planner) identity(a, old *Account) (err error) {
-	num := a.IdentityNum
-	a.IdentityNum, a.IdentitySealed = "", nil
-	if old != nil {
-		a.IdentitySealed = old.IdentitySealed
+// identity returns the sealed identity number to keep; nil when there is none.
+func (p *planner) identity(context, num string, sealed, stored []byte) ([]byte, error) {
+	sealed, err := identityToKeep(p.vault, context, num, sealed, stored)
+	if len(sealed) == 0 {
+		sealed = stored
 	}
-	if num == "" {
-		return nil
-	}
-	if len(a.IdentitySealed) > 0 {
-		stored, err := p.vault.OpenIdentity(a.Account, a.IdentitySealed)
-		if err != nil {
-			return fmt.Errorf("registry: open the sealed identity number of account %s: %w", a.Account, err)
-		}
-		if stored == num {
-			return nil
-		}
-	}
-	if a.IdentitySealed, err = p.vault.SealIdentity(a.Account, num); err != nil {
-		return fmt.Errorf("registry: seal the identity number of account %s: %w", a.Account, err)
-	}
-	return nil
+	return sealed, err
 }
 
 func (p *planner) generate(kind, key string) (string, error) {
@@ -207,8 +229,11 @@ func overlay(current, declared *Platform) *Platform {
 		ServiceItems: slices.Clone(present(declared.ServiceItems, current.ServiceItems)),
 		Applications: slices.Clone(present(declared.Applications, current.Applications)),
 		Accounts:     slices.Clone(present(declared.Accounts, current.Accounts)),
-		Policy:       presentText(declared.Policy, current.Policy),
-		file:         declared.file,
+
+		Administrators: slices.Clone(present(declared.Administrators, current.Administrators)),
+
+		Policy: presentText(declared.Policy, current.Policy),
+		file:   declared.file,
 	}
 }
 

@@ -158,12 +158,15 @@ func ordered(p *Platform) *Platform {
 		a := &p.Applications[i]
 		a.IPAllow, a.Grants = inOrder(a.IPAllow), slices.Clone(a.Grants)
 		for j, g := range a.Grants {
-			a.Grants[j] = Grant{inOrder(g.Items), inOrder(g.Needs), inOrder(g.ServiceItems)}
+			a.Grants[j] = Grant{inOrder(g.Items), inOrder(g.Needs), inOrder(g.ServiceItems), g.Form}
 		}
 		slices.SortFunc(a.Grants, func(a, b Grant) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 	}
 	for i := range p.Accounts {
 		p.Accounts[i].Roles = inOrder(p.Accounts[i].Roles)
+	}
+	for i := range p.Administrators {
+		p.Administrators[i].Certificates = inOrder(p.Administrators[i].Certificates)
 	}
 	policy := ""
 	if p.Policy != nil {
@@ -171,7 +174,8 @@ func ordered(p *Platform) *Platform {
 	}
 	return &Platform{
 		Departments: byKey(p.Departments, departmentKey), Items: byKey(p.Items, itemKey), ServiceItems: byKey(p.ServiceItems, serviceItemKey),
-		Applications: byKey(p.Applications, applicationKey), Accounts: byKey(p.Accounts, accountKey), Policy: &policy,
+		Applications: byKey(p.Applications, applicationKey), Accounts: byKey(p.Accounts, accountKey),
+		Administrators: byKey(p.Administrators, administratorKey), Policy: &policy,
 	}
 }
 
@@ -243,12 +247,64 @@ func TestPlanSecrets(t *testing.T) {
 		t.Errorf("changes %v", spoken(after.Changes))
 	}
 
-	// A hash cannot be brought in from outside.
+	// A sealed number of somebody else is not taken.
 	forged := load(t, "contract_without_secrets.yaml")
-	forged.Applications[0].SecretHash, forged.Accounts[0].PasswordHash, forged.Accounts[0].Creator = "forged", "forged", "forged"
-	forged.Accounts[0].IdentitySealed = []byte("forged")
-	if kept := plan(t, v, first.Next, forged, "c", tuesday); !reflect.DeepEqual(kept.Next, first.Next) {
-		t.Errorf("next = %+v", kept.Next)
+	sealed, err := v.SealIdentity("another", "11010519491231002X")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, number := range [][]byte{sealed, []byte("x")} {
+		forged.Accounts[0].IdentitySealed = number
+		if planned, err := Plan(first.Next, forged, v, "c", tuesday); err == nil {
+			t.Errorf("next = %+v", planned.Next)
+		}
+	}
+}
+
+// A declaration that was kept sealed has hashes and sealed numbers in place of what was in clear; who made an object and when stays ours
+// to say.
+func TestPlanTakesHashes(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	first := plan(t, v, nil, load(t, "everything.yaml"), "a", monday)
+	other := func(context string) []byte {
+		sealed, err := v.SealIdentity(context, "11010119800229123X")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sealed
+	}
+	declared := load(t, "everything.yaml")
+	app, account, administrator := &declared.Applications[0], &declared.Accounts[0], &declared.Administrators[0]
+	app.SecretHash, app.SecretTime = "hash1", "long ago"
+	account.PasswordHash, account.IdentitySealed, account.Creator = "hash2", other(account.Account), "somebody"
+	administrator.Password, administrator.PasswordHash, administrator.PasswordTime = "", "hash3", "long ago"
+	administrator.IdentityNum, administrator.IdentitySealed = "", other("administrator/"+administrator.Administrator)
+	for name, current := range map[string]*Platform{"new": nil, "known": first.Next} {
+		got := plan(t, v, current, declared, "b", tuesday)
+		app, account, administrator := got.Next.Applications[0], got.Next.Accounts[0], got.Next.Administrators[0]
+		const at = "2024-03-02 07:30:00.005"
+		if app.SecretHash != "hash1" || app.SecretTime != at {
+			t.Errorf("%s: application = %+v", name, app)
+		}
+		if account.PasswordHash != "hash2" || account.Creator == "somebody" || account.LastModificationTime != at {
+			t.Errorf("%s: account = %+v", name, account)
+		}
+		if num, err := v.OpenIdentity(account.Account, account.IdentitySealed); err != nil || num != "11010119800229123X" {
+			t.Errorf("%s: identity number %q, %v", name, num, err)
+		}
+		if administrator.PasswordHash != "hash3" || administrator.PasswordTime != at {
+			t.Errorf("%s: administrator = %+v", name, administrator)
+		}
+		if num, err := v.OpenIdentity("administrator/007", administrator.IdentitySealed); err != nil || num != "11010119800229123X" {
+			t.Errorf("%s: identity number %q, %v", name, num, err)
+		}
+		// Another sealing of the number that is stored is no change.
+		declared := &Platform{Accounts: slices.Clone(got.Next.Accounts), Administrators: slices.Clone(got.Next.Administrators)}
+		declared.Accounts[0].IdentitySealed, declared.Administrators[0].IdentitySealed = other(account.Account), other("administrator/007")
+		if again := plan(t, v, got.Next, declared, "c", tuesday); len(again.Changes) > 0 || !reflect.DeepEqual(again.Next, got.Next) {
+			t.Errorf("%s: sealed anew: %v", name, spoken(again.Changes))
+		}
 	}
 }
 
@@ -272,6 +328,10 @@ func TestPlanVaultFails(t *testing.T) {
 		{"Generate", "contract_without_secrets.yaml", first.Next, nil},
 		{"Generate", "contract.yaml", nil, nil},
 		{"Generate", "account.yaml", nil, errVault},
+		{"HashPassword", "administrator.yaml", nil, errVault},
+		{"SealIdentity", "administrator.yaml", nil, errVault},
+		{"OpenIdentity", "administrator.yaml", nil, errVault},
+		{"Generate", "administrator.yaml", nil, errVault},
 	} {
 		planned, err := Plan(test.current, load(t, test.file), &testVault{fail: test.fail, opened: good.opened}, "a", monday)
 		if !errors.Is(err, test.want) || (planned == nil) != (test.want != nil) {

@@ -150,3 +150,14 @@ type Administrator struct {
 	// DisabledGiven is as in Application.
 	DisabledGiven bool `yaml:"-" json:"-"`
 }
+
+// Enabled counts the enabled administrators of a role.
+func (p *Platform) Enabled(role string) int {
+	n := 0
+	for i := range p.Administrators {
+		if a := &p.Administrators[i]; a.Role == role && !a.Disabled {
+			n++
+		}
+	}
+	return n
+}

@@ -106,7 +106,7 @@ func (f *faults) wantEach(at, member string, list []string, check func(string) s
 		}
 		seen[value] = true
 		if message != "" {
-			f.add(element(at+"."+member, i), message)
+			f.add(element(join(at, member), i), message)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -156,14 +157,9 @@ func (r *referrer) role(role string) string {
 
 // policyNames returns the roles (without "role:") and the item groups that Casbin lines speak of.
 func policyNames(text string) (roles, groups []string) {
-	for line := range strings.Lines(text) {
-		if strings.HasPrefix(strings.TrimSpace(line), "#") {
-			continue
-		}
-		words := strings.Split(line, ",")
-		for i, word := range words {
-			words[i] = strings.Trim(strings.TrimSpace(word), `"`)
-			if role, ok := strings.CutPrefix(words[i], "role:"); ok {
+	for words := range policyWords(text) {
+		for _, word := range words {
+			if role, ok := strings.CutPrefix(word, "role:"); ok {
 				roles = append(roles, role)
 			}
 		}
@@ -172,4 +168,36 @@ func policyNames(text string) (roles, groups []string) {
 		}
 	}
 	return roles, groups
+}
+
+// policySubjects returns every word of the Casbin lines: app:KEY, acct:NAME and svc:CODE among them.
+func policySubjects(text *string) map[string]bool {
+	subjects := map[string]bool{}
+	if text == nil {
+		return subjects
+	}
+	for words := range policyWords(*text) {
+		for _, word := range words {
+			subjects[word] = true
+		}
+	}
+	return subjects
+}
+
+// policyWords yields the members of each Casbin line that is no comment.
+func policyWords(text string) iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		for line := range strings.Lines(text) {
+			if strings.HasPrefix(strings.TrimSpace(line), "#") {
+				continue
+			}
+			words := strings.Split(line, ",")
+			for i, word := range words {
+				words[i] = strings.Trim(strings.TrimSpace(word), `"`)
+			}
+			if !yield(words) {
+				return
+			}
+		}
+	}
 }

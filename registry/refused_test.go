@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the expected problems of testdata/refused anew")
+var update = flag.Bool("update", false, "write the expected problems of testdata/refused and testdata/forms anew")
 
 // Each file of testdata/refused has a fault or several; beside it stand the exact lines that the administrator sees.
 // What Parse accepts is given to Check.
@@ -36,24 +36,30 @@ func TestRefused(t *testing.T) {
 			if !errors.As(err, &problems) {
 				t.Fatalf("got %v, want Problems", err)
 			}
-			got, golden := problems.Error()+"\n", strings.TrimSuffix(name, ".yaml")+".txt"
+			got := problems.Error() + "\n"
 			for _, secret := range []string{"short-secret", "break-in", "Passw0rd", "PasswordPassword", "passwordpassword", "19491231"} {
 				if strings.Contains(got, secret) {
 					t.Errorf("a secret value is in the text:\n%s", got)
 				}
 			}
-			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("got\n%s\nwant\n%s", got, want)
-			}
+			golden(t, strings.TrimSuffix(name, ".yaml")+".txt", got)
 		})
+	}
+}
+
+// golden compares a text with a file, or writes it anew.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

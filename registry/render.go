@@ -30,6 +30,9 @@ func Render(p *Platform) ([]byte, error) {
 	if p.Accounts != nil {
 		put(root, "accounts", sequence(p.Accounts, accountNode))
 	}
+	if p.Administrators != nil {
+		put(root, "administrators", sequence(p.Administrators, administratorNode))
+	}
 	if p.Policy != nil {
 		put(root, "policy", paragraph(*p.Policy))
 	}
@@ -121,6 +124,7 @@ func grantNode(g *Grant) *yaml.Node {
 	putCodes(n, "items", g.Items)
 	putCodes(n, "needs", g.Needs)
 	putCodes(n, "service_items", g.ServiceItems)
+	putText(n, "form", quoted, g.Form)
 	return n
 }
 
@@ -130,6 +134,16 @@ func accountNode(a *Account) *yaml.Node {
 	put(n, "name", plain(a.Name))
 	put(n, "department", quoted(a.Department))
 	putCodes(n, "roles", a.Roles)
+	putFlag(n, "disabled", a.Disabled)
+	return n
+}
+
+func administratorNode(a *Administrator) *yaml.Node {
+	n := mapping(0)
+	put(n, "administrator", quoted(a.Administrator))
+	put(n, "name", plain(a.Name))
+	put(n, "role", plain(a.Role))
+	putCodes(n, "certificates", a.Certificates)
 	putFlag(n, "disabled", a.Disabled)
 	return n
 }

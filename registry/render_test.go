@@ -35,7 +35,7 @@ func sameAgain(t testing.TB, p *Platform) {
 
 func TestRenderAccepted(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"contract.yaml", "contract_without_secrets.yaml", "everything.yaml"} {
+	for _, name := range []string{"contract.yaml", "contract_without_secrets.yaml", "everything.yaml", "administrator.yaml"} {
 		sameAgain(t, load(t, name))
 	}
 }

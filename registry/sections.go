@@ -13,6 +13,7 @@ func (r reader) platform(n *yaml.Node) *Platform {
 		section(r, "service_items", &p.ServiceItems, r.serviceItem),
 		section(r, "applications", &p.Applications, r.application),
 		section(r, "accounts", &p.Accounts, r.account),
+		section(r, "administrators", &p.Administrators, r.administrator),
 		member{"policy", func(n *yaml.Node, path string) {
 			var text string
 			r.text("", &text).read(n, path)
@@ -90,16 +91,20 @@ func (r reader) application(n *yaml.Node, path string) Application {
 		r.code("department", &a.Department),
 		r.text("secret", &a.Secret),
 		r.codes("ip_allow", &a.IPAllow),
-		member{"rate", func(n *yaml.Node, path string) {
-			r.object(n, path,
-				r.number("per_second", func(v int64) { a.Rate.PerSecond = v }),
-				r.number("per_minute", func(v int64) { a.Rate.PerMinute = v }),
-			)
-		}},
+		r.rate("rate", &a.Rate),
 		r.state("disabled", &a.Disabled, &a.DisabledGiven),
 		objects(r, "grants", &a.Grants, r.grant),
 	)
 	return a
+}
+
+func (r reader) rate(name string, dst *Rate) member {
+	return member{name, func(n *yaml.Node, path string) {
+		r.object(n, path,
+			r.number("per_second", func(v int64) { dst.PerSecond = v }),
+			r.number("per_minute", func(v int64) { dst.PerMinute = v }),
+		)
+	}}
 }
 
 func (r reader) grant(n *yaml.Node, path string) Grant {
@@ -108,6 +113,7 @@ func (r reader) grant(n *yaml.Node, path string) Grant {
 		r.codes("items", &g.Items),
 		r.codes("needs", &g.Needs),
 		r.codes("service_items", &g.ServiceItems),
+		r.code("form", &g.Form),
 	)
 	return g
 }
@@ -121,6 +127,20 @@ func (r reader) account(n *yaml.Node, path string) Account {
 		r.code("department", &a.Department),
 		r.text("password", &a.Password),
 		r.codes("roles", &a.Roles),
+		r.state("disabled", &a.Disabled, &a.DisabledGiven),
+	)
+	return a
+}
+
+func (r reader) administrator(n *yaml.Node, path string) Administrator {
+	var a Administrator
+	r.object(n, path,
+		r.code("administrator", &a.Administrator),
+		r.text("name", &a.Name),
+		r.text("role", &a.Role),
+		r.code("identity_num", &a.IdentityNum),
+		r.text("password", &a.Password),
+		r.codes("certificates", &a.Certificates),
 		r.state("disabled", &a.Disabled, &a.DisabledGiven),
 	)
 	return a

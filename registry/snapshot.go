@@ -10,6 +10,9 @@ type Snapshot struct {
 	serviceItems map[serviceKey]*ServiceItem
 	applications map[string]*Application
 	accounts     map[string]*Account
+
+	administrators map[string]*Administrator
+	certificates   map[string]*Administrator // by digest of the public key
 }
 
 type serviceKey struct{ department, code string }
@@ -31,6 +34,9 @@ func NewSnapshot(p *Platform) *Snapshot {
 		serviceItems: make(map[serviceKey]*ServiceItem, len(p.ServiceItems)),
 		applications: make(map[string]*Application, len(p.Applications)),
 		accounts:     make(map[string]*Account, len(p.Accounts)),
+
+		administrators: make(map[string]*Administrator, len(p.Administrators)),
+		certificates:   map[string]*Administrator{},
 	}
 	for i := range p.Departments {
 		s.departments[p.Departments[i].Code] = &p.Departments[i]
@@ -60,6 +66,13 @@ func NewSnapshot(p *Platform) *Snapshot {
 	}
 	for i := range p.Accounts {
 		s.accounts[p.Accounts[i].Account] = &p.Accounts[i]
+	}
+	for i := range p.Administrators {
+		a := &p.Administrators[i]
+		s.administrators[a.Administrator] = a
+		for _, digest := range a.Certificates {
+			s.certificates[digest] = a
+		}
 	}
 	return s
 }
@@ -121,6 +134,19 @@ func (s *Snapshot) Application(appKey string) (*Application, bool) {
 // Account finds an account by name.
 func (s *Snapshot) Account(name string) (*Account, bool) {
 	a, ok := s.accounts[name]
+	return a, ok
+}
+
+// Administrator finds an administrator by login name, a disabled one too.
+func (s *Snapshot) Administrator(name string) (*Administrator, bool) {
+	a, ok := s.administrators[name]
+	return a, ok
+}
+
+// AdministratorByCertificate finds the administrator, a disabled one too, for whom a client certificate stands, by the SHA-256 of its
+// SubjectPublicKeyInfo in lower-case hex.
+func (s *Snapshot) AdministratorByCertificate(sha256hex string) (*Administrator, bool) {
+	a, ok := s.certificates[sha256hex]
 	return a, ok
 }
 

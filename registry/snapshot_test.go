@@ -28,6 +28,21 @@ func TestSnapshot(t *testing.T) {
 	if a, ok := s.Account("110000"); !ok || a.Name != "欧阳·测试" {
 		t.Errorf("Account = %v, %t", a, ok)
 	}
+	const digest = "1111111111111111111111111111111111111111111111111111111111111111"
+	if a, ok := s.Administrator("007"); !ok || a.Role != RoleSecurity || !a.Disabled {
+		t.Errorf("Administrator = %v, %t", a, ok)
+	}
+	if a, ok := s.AdministratorByCertificate(digest); !ok || a.Administrator != "007" {
+		t.Errorf("AdministratorByCertificate = %v, %t", a, ok)
+	}
+	for _, unknown := range []string{"", "audit", digest[1:], "110000"} {
+		if a, ok := s.Administrator(unknown); ok || a != nil {
+			t.Errorf("unknown administrator = %v, %t", a, ok)
+		}
+		if a, ok := s.AdministratorByCertificate(unknown); ok || a != nil {
+			t.Errorf("unknown certificate = %v, %t", a, ok)
+		}
+	}
 	if a, ok := s.Account("110000 "); ok || a != nil {
 		t.Errorf("unknown account = %v, %t", a, ok)
 	}

@@ -18,6 +18,7 @@ const (
 	leastSecret = 8
 	leastPass   = 10
 	longSecret  = 256
+	longForm    = 64
 )
 
 // text says what is wrong with a name or a label that must be there.
@@ -62,6 +63,23 @@ func shaped(value string, shape *regexp.Regexp, what, rule string) string {
 		return what + rule
 	}
 	return ""
+}
+
+// nameFault says what is wrong with the name of one that logs in.
+func nameFault(name, what string) string {
+	return shaped(name, nameShape, what, "应当是 1 至 64 位的字母、数字、下划线、点、连字符")
+}
+
+func itemCodeFault(code string) string {
+	return shaped(code, itemShape, "证照目录编码", "应当是 24、15 或 9 位的数字和大写字母")
+}
+
+// divisionFault says what is wrong with a division code that may be left out.
+func divisionFault(code string) string {
+	if code == "" {
+		return ""
+	}
+	return shaped(code, divisionShape, "行政区划代码", "应当是 6 位或 12 位数字（GB/T 2260）")
 }
 
 // missing says that the code of something declared elsewhere is not given; references look up one that is.
@@ -149,6 +167,19 @@ func addressFault(entry string) string {
 		return "网段的主机位应当为 0，请写作 " + prefix.Masked().String() + "；单个地址请去掉 /" + strconv.Itoa(prefix.Bits())
 	}
 	return ""
+}
+
+// formNumberFault says what is wrong with the number of an application form that may be left out. It stands in addresses.
+func formNumberFault(number string) string {
+	if strings.ContainsFunc(number, unicode.IsSpace) || strings.Contains(number, "/") || strings.HasPrefix(number, ".") {
+		return "申请表编号不能有空白和 /，也不能以点开头，请改正"
+	}
+	return optional(number, "申请表编号", longForm)
+}
+
+// certificateFault says what is wrong with the digest of a client certificate's public key.
+func certificateFault(digest string) string {
+	return shaped(digest, digestShape, "证书公钥的 SHA-256 摘要", "应当是 64 位十六进制数字，字母小写")
 }
 
 // dateFault says what is wrong with a date that may be left out.

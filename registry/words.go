@@ -9,25 +9,30 @@ import (
 type vocabulary struct {
 	what  string
 	words []string
+	names map[string]string // what the words mean, where they do not speak for themselves
 }
 
 // The closed lists of docs/operators.md and of domain.md §3.
 var (
-	itemStatuses = vocabulary{"目录状态", []string{"DRAFT", "PUBLISH", "CANCEL"}}
-	holderTypes  = vocabulary{"持证主体类型", []string{"person", "organisation", "both"}}
-	fieldTypes   = vocabulary{"数据项类型", []string{"string", "date", "number", "integer", "boolean", "image", "object", "array"}}
-	sensitives   = vocabulary{"敏感类型", []string{
+	itemStatuses = vocabulary{what: "目录状态", words: []string{"DRAFT", "PUBLISH", "CANCEL"}}
+	holderTypes  = vocabulary{what: "持证主体类型", words: []string{"person", "organisation", "both"}}
+	fieldTypes   = vocabulary{what: "数据项类型", words: []string{"string", "date", "number", "integer", "boolean", "image", "object", "array"}}
+	sensitives   = vocabulary{what: "敏感类型", words: []string{
 		"name", "identity_number", "phone", "landline", "address", "birth_date", "bank_card", "email", "passport", "photo", "text",
 	}}
-	fieldRoles = vocabulary{"数据项角色", []string{
+	fieldRoles = vocabulary{what: "数据项角色", words: []string{
 		"holder_name", "holder_identity_num", "holder_identity_type", "id_code", "issue_date", "begin_date", "expiry_date",
 		"issue_org_name", "issue_org_code", "photo",
 	}}
-	grantNeeds = vocabulary{"用证需求", []string{
+	grantNeeds = vocabulary{what: "用证需求", words: []string{
 		"issue", "abolish", "function_call", "archive", "mobile_search", "web_view", "masked_view", "sensitive",
 	}}
-	accountRoles = vocabulary{"账户角色", []string{"issuer", "approver", "user", "archivist", "sensitive_reader", "org_admin"}}
+	accountRoles = vocabulary{what: "账户角色", words: []string{"issuer", "approver", "user", "archivist", "sensitive_reader", "org_admin"}}
+	powers       = vocabulary{what: "管理员角色", words: []string{RoleSystem, RoleSecurity, RoleAudit}, names: RoleNames}
 )
+
+// RoleNames are the roles of administrators in Chinese, for texts.
+var RoleNames = map[string]string{RoleSystem: "系统管理员", RoleSecurity: "安全管理员", RoleAudit: "审计管理员"}
 
 // singleRoles are the field roles that an item has at most once: the licence has one such attribute. Holders may be
 // several (a marriage has two).
@@ -38,11 +43,19 @@ func (v vocabulary) fault(word string) string {
 	if slices.Contains(v.words, word) {
 		return ""
 	}
-	all := "可用 " + strings.Join(v.words, "、")
 	if word == "" {
-		return "缺少" + v.what + "，" + all
+		return "缺少" + v.what + "，" + v.all()
 	}
-	return "未知的" + v.what + " " + quote(word) + "，" + perhaps(word, v.words) + all
+	return "未知的" + v.what + " " + quote(word) + "，" + perhaps(word, v.words) + v.all()
+}
+
+// all names the words that may be used.
+func (v vocabulary) all() string {
+	words := make([]string, len(v.words))
+	for i, word := range v.words {
+		words[i] = word + named(v.names[word])
+	}
+	return "可用 " + strings.Join(words, "、")
 }
 
 // perhaps asks whether the nearest of words was meant; "" when none is near.

@@ -33,12 +33,12 @@ type registry struct {
 func newRegistry() *registry {
 	return &registry{
 		applications: map[string]session.Application{
-			"hydj": {AppKey: "hydj", SecretHash: "hash:s3cret"},
+			"hydj": {AppKey: "hydj", Secrets: []session.Secret{{Hash: "hash:s3cret"}}},
 			"inside": {
-				AppKey: "inside", SecretHash: "hash:s3cret",
+				AppKey: "inside", Secrets: []session.Secret{{Hash: "hash:s3cret"}},
 				IPAllow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/64")},
 			},
-			"closed": {AppKey: "closed", SecretHash: "hash:s3cret", Disabled: true},
+			"closed": {AppKey: "closed", Secrets: []session.Secret{{Hash: "hash:s3cret"}}, Disabled: true},
 		},
 		accounts: map[string]session.Account{
 			"zhang":      {Account: "zhang", Department: civil, PasswordHash: "hash:passw0rd"},

@@ -49,6 +49,13 @@ func (f flaky) DeleteMatching(ctx context.Context, match session.Match) (int, er
 	return f.Store.DeleteMatching(ctx, match)
 }
 
+func (f flaky) List(ctx context.Context, match session.Match, limit int) ([]session.Session, error) {
+	if err := f.fail("List"); err != nil {
+		return nil, err
+	}
+	return f.Store.List(ctx, match, limit)
+}
+
 func (f flaky) Purge(ctx context.Context, t, idle time.Time) (int, error) {
 	if err := f.fail("Purge"); err != nil {
 		return 0, err

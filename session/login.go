@@ -53,57 +53,92 @@ func (m *Manager) Login(ctx context.Context, c Credentials) (token string, s Ses
 	if err != nil {
 		return "", Session{}, err
 	}
-	app, account, department, ok := m.verify(c)
+	v, ok := m.verify(c)
 	if !ok {
 		if err := m.countFailure(ctx, locks); err != nil {
 			return "", Session{}, err
 		}
 		return "", Session{}, ErrCredentials
 	}
-	if !app.allows(c.Address) {
+	if !v.app.allows(c.Address) {
 		return "", Session{}, ErrAddress
 	}
-	if err := m.forgive(ctx, locks, attempted); err != nil {
+	if err := m.forget(ctx, locks, attempted); err != nil {
 		return "", Session{}, err
 	}
-	token, s, err = m.open(ctx, c, department)
+	token, s, err = m.open(ctx, c, v.department)
 	if err != nil {
 		return "", Session{}, err
 	}
 	// Credentials may have been changed, and the sessions under the old ones ended, while this login was judged by them.
-	nowApp, _ := m.Directory.Application(c.AppKey)
-	nowAccount, _ := m.Directory.Account(c.Account)
-	if nowApp.SecretHash != app.SecretHash || nowAccount.PasswordHash != account.PasswordHash || nowApp.Disabled || nowAccount.Disabled {
+	if !m.stillHolds(c, v) {
 		if err := m.Store.Delete(ctx, m.Digest([]byte(token))); err != nil && !errors.Is(err, ErrNoSession) {
 			return "", Session{}, fmt.Errorf("session: ending a session: %w", err)
 		}
 		return "", Session{}, ErrCredentials
 	}
+	if m.NoteSecret != nil {
+		m.NoteSecret(ctx, c.AppKey, v.secret, s.Created)
+	}
 	return token, s, nil
 }
 
+// verified is what a login was judged by.
+type verified struct {
+	app        Application
+	account    Account
+	secret     string // hash of the one that matched
+	department string // to act for
+}
+
 // verify checks everything, whatever is found wrong first: neither the answer nor its time says what it was.
-func (m *Manager) verify(c Credentials) (app Application, account Account, department string, ok bool) {
+func (m *Manager) verify(c Credentials) (v verified, ok bool) {
 	app, appKnown := m.Directory.Application(c.AppKey)
 	account, accountKnown := m.Directory.Account(c.Account)
-	secretHash, passwordHash := app.SecretHash, account.PasswordHash
 	if !appKnown {
-		secretHash = ""
+		app = Application{}
 	}
+	passwordHash := account.PasswordHash
 	// Also for an account without a password: nothing makes the dummy.
 	if dummy := m.Verifier.DummyHash(); !accountKnown || passwordHash == "" {
 		passwordHash = dummy
 	}
-	secretRight := m.Verifier.VerifySecret(c.AppKey, secretHash, c.AppSecret)
+	secret := m.matching(app.Secrets, c)
 	passwordRight := m.Verifier.VerifyPassword(passwordHash, c.Password)
 
-	department = cmp.Or(c.OrgCode, account.Department)
+	department := cmp.Or(c.OrgCode, account.Department)
 	departmentKnown := m.Directory.DepartmentExists(department)
 	administers := m.Directory.Administers(c.Account, department)
 
-	ok = appKnown && accountKnown && secretRight && passwordRight && departmentKnown &&
+	ok = appKnown && accountKnown && secret != "" && passwordRight && departmentKnown &&
 		(c.OrgCode == "" || administers) && !app.Disabled && !account.Disabled
-	return app, account, department, ok
+	return verified{app, account, secret, department}, ok
+}
+
+// leastSecrets is how many secrets each login is checked against at least, so that an unknown application takes as long as one
+// whose secret is being replaced.
+const leastSecrets = 2
+
+// matching returns the hash of the secret that c has and that has not ended, "" when it has none. All are checked, and those
+// that ended too: time does not say which it was.
+func (m *Manager) matching(secrets []Secret, c Credentials) string {
+	now, found := m.now(), ""
+	for _, s := range secrets {
+		if right := m.Verifier.VerifySecret(c.AppKey, s.Hash, c.AppSecret); right && s.good(now) && found == "" {
+			found = s.Hash
+		}
+	}
+	for range leastSecrets - len(secrets) {
+		m.Verifier.VerifySecret(c.AppKey, "", c.AppSecret)
+	}
+	return found
+}
+
+// stillHolds reports whether the registry has not taken back what a login was judged by.
+func (m *Manager) stillHolds(c Credentials, v verified) bool {
+	app, _ := m.Directory.Application(c.AppKey)
+	account, _ := m.Directory.Account(c.Account)
+	return app.accepts(v.secret, m.now()) && account.PasswordHash == v.account.PasswordHash && !app.Disabled && !account.Disabled
 }
 
 // open keeps a new session and returns its token.
@@ -138,9 +173,16 @@ type lock struct {
 // tokens, apart under one digest.
 func (m *Manager) locks(c Credentials) []lock {
 	return []lock{
-		{m.Digest([]byte("account\x00" + c.Account)), cmp.Or(m.AccountLock, defaultAccountLock)},
-		{m.Digest([]byte("address\x00" + lockedAddress(c.Address))), cmp.Or(m.AddressLock, defaultAddressLock)},
+		{m.accountKey(c.Account), cmp.Or(m.AccountLock, defaultAccountLock)},
+		{m.addressKey(c.Address), cmp.Or(m.AddressLock, defaultAddressLock)},
 	}
+}
+
+func (m *Manager) accountKey(name string) []byte { return m.Digest([]byte("account\x00" + name)) }
+
+// addressKey wants the form of canonical.
+func (m *Manager) addressKey(address netip.Addr) []byte {
+	return m.Digest([]byte("address\x00" + lockedAddress(address)))
 }
 
 // lockedAddress is what failures from an address count for: IPv6 by /64, since a single host commonly has that many.
@@ -185,9 +227,9 @@ func (m *Manager) countFailure(ctx context.Context, locks []lock) error {
 	return nil
 }
 
-// forgive forgets what a login had failed before it succeeded. The address is forgiven only what this account failed there: a
+// forget drops what a login had failed before it succeeded. The address is forgiven only what this account failed there: a
 // guesser who owns an account could otherwise wipe the trace of his guesses at others by logging in.
-func (m *Manager) forgive(ctx context.Context, locks []lock, counted []Attempt) error {
+func (m *Manager) forget(ctx context.Context, locks []lock, counted []Attempt) error {
 	for i, l := range locks {
 		if counted[i] == (Attempt{}) {
 			continue
@@ -201,6 +243,22 @@ func (m *Manager) forgive(ctx context.Context, locks []lock, counted []Attempt) 
 		if err := m.countFailure(ctx, locks[1:]); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// Forgive forgets the failed logins of an account name, and of an address (IPv6: of its /64), and unlocks them: an administrator
+// knows what happened. An empty name and an invalid address are passed over. Nobody's failures are no error.
+func (m *Manager) Forgive(ctx context.Context, account string, address netip.Addr) error {
+	var errs []error
+	if account != "" {
+		errs = append(errs, m.Store.Clear(ctx, m.accountKey(account)))
+	}
+	if address.IsValid() {
+		errs = append(errs, m.Store.Clear(ctx, m.addressKey(canonical(address))))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("session: clearing login failures: %w", err)
 	}
 	return nil
 }

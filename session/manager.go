@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
@@ -44,6 +45,9 @@ type Manager struct {
 	// Zero: 10 min, 30 s, 30 min, 5.
 	AccountLock, AddressLock, MaxLock time.Duration
 	Failures                          int
+	// NoteSecret is told of the secret that each login succeeded with; nil: nobody is. It must be safe for concurrent use. The
+	// login succeeds whatever comes of it.
+	NoteSecret func(ctx context.Context, appKey, hash string, at time.Time)
 
 	slotsOnce sync.Once
 	slots     chan struct{}
@@ -111,6 +115,21 @@ func (m *Manager) End(ctx context.Context, match Match) (int, error) {
 		return n, fmt.Errorf("session: ending sessions: %w", err)
 	}
 	return n, nil
+}
+
+// List returns the live sessions that match selects, the newest first, at most limit. Those that only a clock set back made
+// unusable are left out, and may have taken the place of others.
+func (m *Manager) List(ctx context.Context, match Match, limit int) ([]Session, error) {
+	// What is over but still stored must not take the place of what is not.
+	if _, err := m.Purge(ctx); err != nil {
+		return nil, err
+	}
+	all, err := m.Store.List(ctx, match, limit)
+	if err != nil {
+		return nil, fmt.Errorf("session: listing sessions: %w", err)
+	}
+	now := m.now()
+	return slices.DeleteFunc(all, func(s Session) bool { return m.expired(s, now) }), nil
 }
 
 // Purge removes what is expired or idle too long and says how many. To be called now and then: such sessions are

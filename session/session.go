@@ -24,9 +24,23 @@ type Session struct {
 
 // Application and Account are what login needs to know of the registry.
 type Application struct {
-	AppKey, SecretHash string
-	IPAllow            []netip.Prefix // empty: anywhere
-	Disabled           bool
+	AppKey   string
+	Secrets  []Secret       // each of them logs in; several while one replaces another
+	IPAllow  []netip.Prefix // empty: anywhere
+	Disabled bool
+}
+
+// Secret is an app_secret at rest.
+type Secret struct {
+	Hash  string
+	Until time.Time // when it ends; zero: never
+}
+
+func (s Secret) good(now time.Time) bool { return s.Until.IsZero() || now.Before(s.Until) }
+
+// accepts reports whether the secret of hash logs in at now.
+func (a Application) accepts(hash string, now time.Time) bool {
+	return slices.ContainsFunc(a.Secrets, func(s Secret) bool { return s.Hash == hash && s.good(now) })
 }
 
 // allows reports whether the application may call from address, which is in the form of canonical.

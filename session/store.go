@@ -1,12 +1,26 @@
 package session
 
 import (
+	"cmp"
 	"context"
+	"strings"
 	"time"
 )
 
 // Match selects sessions; empty members select all.
 type Match struct{ AppKey, Account, Department string }
+
+// Selects reports whether m selects s.
+func (m Match) Selects(s Session) bool {
+	return (m.AppKey == "" || m.AppKey == s.AppKey) &&
+		(m.Account == "" || m.Account == s.Account) &&
+		(m.Department == "" || m.Department == s.Department)
+}
+
+// Newest compares for a sort that puts the newest session first; of two as old, the smaller ID.
+func Newest(a, b Session) int {
+	return cmp.Or(b.Created.Compare(a.Created), strings.Compare(a.ID, b.ID))
+}
 
 // Attempt is the state of failed logins under one key (a digest of an account name or an address).
 type Attempt struct {
@@ -44,6 +58,9 @@ type Store interface {
 	Delete(ctx context.Context, digest []byte) error
 	// DeleteMatching removes all that match selects and returns how many.
 	DeleteMatching(ctx context.Context, match Match) (int, error)
+	// List returns those that match selects, expired or not, the newest first (Newest), at most limit. Sessions that begin or
+	// end while it runs may or may not be among them.
+	List(ctx context.Context, match Match, limit int) ([]Session, error)
 	// Purge removes sessions that expired before t or were last seen before idle.
 	Purge(ctx context.Context, t, idle time.Time) (int, error)
 

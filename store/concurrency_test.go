@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"licgate/licence"
+	"licgate/registry"
 	"licgate/session"
 	"licgate/store"
 	"licgate/store/storetest"
@@ -88,5 +89,69 @@ func TestConcurrently(t *testing.T) {
 		if locks.Load() != workers*rounds/4 {
 			t.Errorf("%d failures locked %d times, want %d", workers*rounds, locks.Load(), workers*rounds/4)
 		}
+	})
+}
+
+// Administrators at two gateways: of those who decide on one change one wins, numbers have no gap, and every change of locks
+// counts once.
+func TestAdministratorsConcurrently(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, url string) {
+		const workers, rounds = 16, 4
+		stores := []*store.Store{storetest.Open(t, url), storetest.Open(t, url)}
+		for range rounds {
+			if err := addPending(t, stores[0]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var (
+			winners  [rounds]atomic.Int64
+			changes  atomic.Int64
+			together sync.WaitGroup
+		)
+		for w := range workers {
+			together.Go(func() {
+				s := stores[w%len(stores)]
+				for round := range rounds {
+					decision := registry.Pending{State: []string{registry.PendingApproved, registry.PendingRejected}[w%2], Version: int64(w) + 1}
+					switch err := s.Pendings().DecidePending(t.Context(), int64(round)+1, decision); {
+					case err == nil:
+						if !winners[round].CompareAndSwap(0, decision.Version) {
+							t.Errorf("round %d: two decided", round)
+						}
+					case !errors.Is(err, registry.ErrDecided):
+						t.Errorf("DecidePending = %v, want ErrDecided", err)
+					}
+					if err := addPending(t, s); err != nil {
+						t.Errorf("AddPending = %v", err)
+					}
+					if err := putLock(t, s); err != nil {
+						t.Errorf("PutLock = %v", err)
+					}
+					changes.Add(1)
+					found, err := s.Locks().RemoveLock(t.Context(), registry.LockAccount, "zhang")
+					if err != nil {
+						t.Errorf("RemoveLock = %v", err)
+					}
+					if found {
+						changes.Add(1)
+					}
+				}
+			})
+		}
+		together.Wait()
+		for round := range rounds {
+			p, err := stores[0].Pendings().GetPending(t.Context(), int64(round)+1)
+			if won := winners[round].Load(); err != nil || won == 0 || p.Version != won {
+				t.Errorf("round %d: %d won, %d is kept, %v", round, won, p.Version, err)
+			}
+		}
+		if n := count(t, stores[0], `SELECT count(*) FROM pending_changes`); n != rounds*(workers+1) {
+			t.Errorf("%d changes wait, want %d", n, rounds*(workers+1))
+		}
+		if n := count(t, stores[0], `SELECT MAX(id) FROM pending_changes`); n != rounds*(workers+1) {
+			t.Errorf("the newest has number %d, want %d", n, rounds*(workers+1))
+		}
+		revisions(t, "after all", stores[1], 0, changes.Load())
 	})
 }

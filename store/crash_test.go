@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"testing"
@@ -52,6 +53,14 @@ func crashVersion(n int64) (*registry.Platform, policy.Version) {
 // writeForever is the child: it says what it has been promised, and nothing sooner.
 func writeForever(s *store.Store) error {
 	ctx := context.Background()
+	changes, err := s.LocksRevision(ctx)
+	if err != nil {
+		return err
+	}
+	proposed, err := decideOpen(ctx, s)
+	if err != nil {
+		return err
+	}
 	n, err := licencesThere(ctx, s)
 	if err != nil {
 		return err
@@ -66,15 +75,77 @@ func writeForever(s *store.Store) error {
 			return err
 		}
 		fmt.Fprintf(os.Stdout, "licence %d\n", n)
+		changes++
+		if err := changeLocks(ctx, s, changes); err != nil {
+			return err
+		}
+		fmt.Fprintf(os.Stdout, "locks %d\n", changes)
+		if proposed, err = s.Pendings().AddPending(ctx, crashPending(proposed+1)); err != nil {
+			return err
+		}
+		fmt.Fprintf(os.Stdout, "pending %d\n", proposed)
 		if n%4 != 0 {
+			if err := s.Pendings().DecidePending(ctx, proposed, crashDecision(proposed)); err != nil {
+				return err
+			}
+			fmt.Fprintf(os.Stdout, "decided %d\n", proposed)
 			continue
 		}
 		at++
-		if err := s.SavePlatform(ctx, first(crashVersion(at)), second(crashVersion(at))); err != nil {
+		if err := s.SaveApproved(ctx, first(crashVersion(at)), second(crashVersion(at)), proposed, crashDecision(proposed)); err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stdout, "policy %d\n", at)
+		fmt.Fprintf(os.Stdout, "decided %d\npolicy %d\n", proposed, at)
 	}
+}
+
+// changeLocks is the n-th change of locks. Of four, two put a lock, one removes the first, one purges the second.
+func changeLocks(ctx context.Context, s *store.Store, n int64) error {
+	switch a, b := crashLocks(n); n % 4 {
+	case 1:
+		return s.Locks().PutLock(ctx, a)
+	case 2:
+		return s.Locks().PutLock(ctx, b)
+	case 3:
+		_, err := s.Locks().RemoveLock(ctx, a.Kind, a.Key)
+		return err
+	}
+	return s.Locks().PurgeLocks(ctx, epoch.Add(time.Hour))
+}
+
+func crashLocks(n int64) (a, b registry.Lock) {
+	key := fmt.Sprint((n - 1) / 4)
+	return registry.Lock{Kind: registry.LockAccount, Key: key, Created: epoch}, registry.Lock{Kind: registry.LockItem, Key: key, Created: epoch, Expires: epoch}
+}
+
+// locksAfter are those that are there after n changes.
+func locksAfter(n int64) []registry.Lock {
+	a, b := crashLocks(n)
+	return [][]registry.Lock{nil, {a}, {a, b}, {b}}[n%4]
+}
+
+func crashPending(id int64) registry.Pending {
+	return registry.Pending{
+		Why: fmt.Sprint("change ", id), Created: epoch, Classes: []string{"grant"}, Declaration: bytes.Repeat([]byte{byte(id)}, 5000),
+		Changes: []registry.Change{{Action: "add", Kind: "application", Key: fmt.Sprint(id)}},
+	}
+}
+
+// crashDecision is a rejection; SaveApproved makes an approval of it.
+func crashDecision(id int64) registry.Pending {
+	return registry.Pending{State: registry.PendingRejected, DecidedBy: "110000_复核员", Decided: epoch, Note: fmt.Sprint("note ", id)}
+}
+
+// decideOpen catches up on what the child before this one left open, and returns the newest number.
+func decideOpen(ctx context.Context, s *store.Store) (int64, error) {
+	all, err := s.Pendings().ListPending(ctx, "", 1)
+	if err != nil || len(all) == 0 {
+		return 0, err
+	}
+	if id := all[0].ID; all[0].State == registry.PendingOpen {
+		return id, s.Pendings().DecidePending(ctx, id, crashDecision(id))
+	}
+	return all[0].ID, nil
 }
 
 func first[A, B any](a A, _ B) A  { return a }
@@ -102,7 +173,7 @@ func TestKill(t *testing.T) {
 				killWriter(t, url, confirmed)
 				verify(t, url, confirmed)
 			}
-			if confirmed["licence"] < rounds || confirmed["policy"] == 0 {
+			if confirmed["licence"] < rounds || confirmed["policy"] == 0 || confirmed["locks"] < rounds || confirmed["decided"] == 0 {
 				t.Fatalf("the child wrote too little to prove anything: %v", confirmed)
 			}
 		})
@@ -187,6 +258,8 @@ func verify(t *testing.T, url string, confirmed map[string]int) {
 			}
 		}
 	}
+	verifyLocks(t, s, int64(confirmed["locks"]))
+	verifyPending(t, s, int64(confirmed["pending"]), int64(confirmed["decided"]))
 	p, at, err := s.LoadPlatform(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -203,6 +276,53 @@ func verify(t *testing.T, url string, confirmed map[string]int) {
 	if s.Dialect() == "sqlite" {
 		if got := scalar(t, s, `PRAGMA integrity_check`); got != "ok" {
 			t.Errorf("integrity_check: %s", got)
+		}
+	}
+}
+
+// verifyLocks: a change of locks and its number are there together.
+func verifyLocks(t *testing.T, s *store.Store, confirmed int64) {
+	t.Helper()
+	changes, err := s.LocksRevision(t.Context())
+	if err != nil || changes < confirmed || changes > confirmed+1 {
+		t.Errorf("%d changes of locks were confirmed, %d are counted, %v", confirmed, changes, err)
+	}
+	if got, err := s.Locks().Locks(t.Context()); err != nil || !slices.Equal(got, locksAfter(changes)) {
+		t.Errorf("after %d changes the locks are %+v, %v", changes, got, err)
+	}
+}
+
+// verifyPending: changes have numbers without a gap, each is whole, all but the newest are decided, and those approved are the
+// policy versions.
+func verifyPending(t *testing.T, s *store.Store, confirmed, decided int64) {
+	t.Helper()
+	there := int64(count(t, s, `SELECT count(*) FROM pending_changes`))
+	if there < confirmed || there > confirmed+1 {
+		t.Errorf("%d changes were confirmed, %d are there", confirmed, there)
+	}
+	if next := int64(count(t, s, `SELECT value FROM counters WHERE name = 'pending'`)); next != there {
+		t.Errorf("%d changes are there, %d are counted", there, next)
+	}
+	versions, err := s.PolicyVersion(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	approved := count(t, s, `SELECT count(DISTINCT version) FROM pending_changes WHERE state = 'approved' AND version BETWEEN 1 AND $1`, versions)
+	if all := count(t, s, `SELECT count(*) FROM pending_changes WHERE state = 'approved'`); int64(all) != versions || int64(approved) != versions {
+		t.Errorf("%d changes were approved as %d of %d versions, want each as one", all, approved, versions)
+	}
+	for id := max(1, there-20); id <= there; id++ {
+		open, done := crashPending(id), crashPending(id)
+		open.ID, open.State = id, registry.PendingOpen
+		d := crashDecision(id)
+		done.ID, done.State, done.DecidedBy, done.Decided, done.Note = id, d.State, d.DecidedBy, d.Decided, d.Note
+		got, err := s.Pendings().GetPending(t.Context(), id)
+		if got.State == registry.PendingApproved {
+			done.State, done.Version = got.State, got.Version // compared above
+		}
+		mayBeOpen := id == there && id > decided
+		if err != nil || !reflect.DeepEqual(got, done) && !(mayBeOpen && reflect.DeepEqual(got, open)) {
+			t.Errorf("change %d is not whole: %+v, %v", id, got, err)
 		}
 	}
 }

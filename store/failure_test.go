@@ -15,16 +15,22 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"licgate/licence"
+	"licgate/registry"
 	"licgate/store"
 	"licgate/store/storetest"
 )
 
-// rows counts everything that Apply writes.
+// rows counts everything that is written in several statements, and what it is numbered by.
 func rows(t *testing.T, s *store.Store) string {
 	t.Helper()
-	return fmt.Sprint(count(t, s, `SELECT count(*) FROM licences`), count(t, s, `SELECT count(*) FROM licence_holders`),
-		count(t, s, `SELECT count(*) FROM licence_codes`), count(t, s, `SELECT count(*) FROM registry_objects`))
+	var counted []any
+	for _, table := range []string{"licences", "licence_holders", "licence_codes", "registry_objects", "policy_versions", "locks", "pending_changes"} {
+		counted = append(counted, count(t, s, `SELECT count(*) FROM `+table))
+	}
+	return fmt.Sprint(append(counted, count(t, s, `SELECT SUM(value) FROM counters`))...)
 }
+
+const noRows = "0 0 0 0 0 0 0 0"
 
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
@@ -81,9 +87,13 @@ func TestReadOnly(t *testing.T) {
 			s = storetest.Open(t, url)
 		}
 		for what, err := range map[string]error{
-			"Apply":        s.Licences().Apply(t.Context(), crashRound(2)),
-			"SavePlatform": s.SavePlatform(t.Context(), platform(), version(2, "")),
-			"Clear":        s.Sessions().Clear(t.Context(), digest("key")),
+			"Apply":         s.Licences().Apply(t.Context(), crashRound(2)),
+			"SavePlatform":  s.SavePlatform(t.Context(), platform(), version(2, "")),
+			"Clear":         s.Sessions().Clear(t.Context(), digest("key")),
+			"PutLock":       putLock(t, s),
+			"AddPending":    addPending(t, s),
+			"AddForm":       s.Forms().AddForm(t.Context(), registry.Form{Number: "1"}),
+			"NoteSecretUse": s.SecretUses().NoteSecretUse(t.Context(), registry.SecretUse{AppKey: "hydj", Secret: "0a", LastUsed: epoch}),
 		} {
 			if err == nil || !strings.HasPrefix(err.Error(), "store: ") || !readOnly(err) {
 				t.Errorf("%s on a read-only database = %v, want that, wrapped", what, err)
@@ -94,6 +104,17 @@ func TestReadOnly(t *testing.T) {
 		}
 		loads(t, s, platform(), 1)
 	})
+}
+
+func putLock(t *testing.T, s *store.Store) error {
+	t.Helper()
+	return s.Locks().PutLock(t.Context(), registry.Lock{Kind: registry.LockAccount, Key: "zhang", Created: epoch})
+}
+
+func addPending(t *testing.T, s *store.Store) error {
+	t.Helper()
+	_, err := s.Pendings().AddPending(t.Context(), registry.Pending{By: "110000_安全员", Created: epoch})
+	return err
 }
 
 func readOnly(err error) bool {
@@ -116,7 +137,14 @@ func TestErrorsNameTheTable(t *testing.T) {
 				_, err := s.Sessions().Fail(t.Context(), digest("key"), epoch, 5, time.Second, time.Minute)
 				return err
 			},
-			"sessions": func(s *store.Store) error { return s.Sessions().Touch(t.Context(), digest("a"), epoch) },
+			"sessions":        func(s *store.Store) error { return s.Sessions().Touch(t.Context(), digest("a"), epoch) },
+			"locks":           func(s *store.Store) error { return putLock(t, s) },
+			"counters":        func(s *store.Store) error { return errors.Join(putLock(t, s), addPending(t, s)) },
+			"pending_changes": func(s *store.Store) error { return addPending(t, s) },
+			"forms":           func(s *store.Store) error { return s.Forms().AddForm(t.Context(), registry.Form{Number: "1"}) },
+			"secret_uses": func(s *store.Store) error {
+				return s.SecretUses().NoteSecretUse(t.Context(), registry.SecretUse{AppKey: "hydj", Secret: "0a", LastUsed: epoch})
+			},
 		} {
 			s := storetest.Open(t, url)
 			run(t, s, `ALTER TABLE `+table+` RENAME TO hidden`)
@@ -125,7 +153,7 @@ func TestErrorsNameTheTable(t *testing.T) {
 				t.Errorf("without %s: %v", table, err)
 			}
 			run(t, s, `ALTER TABLE hidden RENAME TO `+table)
-			if n := rows(t, s); n != "0 0 0 0" {
+			if n := rows(t, s); n != noRows {
 				t.Errorf("without %s rows were left: %s", table, n)
 			}
 		}
@@ -225,7 +253,7 @@ func TestCancelInTransaction(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("Transaction = %v, want context.Canceled", err)
 		}
-		if n := rows(t, s); n != "0 0 0 0" {
+		if n := rows(t, s); n != noRows {
 			t.Errorf("rows were left: %s", n)
 		}
 		if err := s.Licences().Apply(t.Context(), crashRound(1)); err != nil {

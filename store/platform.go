@@ -14,11 +14,12 @@ import (
 
 // Kinds of registry objects, as stored.
 const (
-	kindDepartment  = "department"
-	kindItem        = "item"
-	kindServiceItem = "service_item"
-	kindApplication = "application"
-	kindAccount     = "account"
+	kindDepartment    = "department"
+	kindItem          = "item"
+	kindServiceItem   = "service_item"
+	kindApplication   = "application"
+	kindAccount       = "account"
+	kindAdministrator = "administrator"
 )
 
 // object is one row of registry_objects.
@@ -69,6 +70,19 @@ func (s *Store) LoadPlatform(ctx context.Context) (*registry.Platform, int64, er
 // SavePlatform makes next the registry and v its policy version, in one transaction. next is the whole platform, never a
 // declaration: what it leaves out is removed. policy.ErrStale: v is not the successor of the newest version.
 func (s *Store) SavePlatform(ctx context.Context, next *registry.Platform, v policy.Version) error {
+	return s.savePlatform(ctx, next, v, func(*sql.Tx) error { return nil })
+}
+
+// SaveApproved is SavePlatform of a pending change, and the decision to approve it, in one transaction: what is in force was
+// approved, and what was approved is in force. DecidedBy, Decided and Note of decision are kept. Further errors are those of
+// DecidePending.
+func (s *Store) SaveApproved(ctx context.Context, next *registry.Platform, v policy.Version, id int64, decision registry.Pending) error {
+	decision.State, decision.Version = registry.PendingApproved, v.Number
+	return s.savePlatform(ctx, next, v, func(tx *sql.Tx) error { return decidePending(ctx, tx, id, decision) })
+}
+
+// savePlatform does also in the same transaction.
+func (s *Store) savePlatform(ctx context.Context, next *registry.Platform, v policy.Version, also func(tx *sql.Tx) error) error {
 	wanted, err := objects(next)
 	if err != nil {
 		return err
@@ -82,7 +96,10 @@ func (s *Store) SavePlatform(ctx context.Context, next *registry.Platform, v pol
 		if err != nil {
 			return err
 		}
-		return writeDifference(ctx, tx, rows, wanted)
+		if err := writeDifference(ctx, tx, rows, wanted); err != nil {
+			return err
+		}
+		return also(tx)
 	})
 }
 
@@ -123,23 +140,13 @@ func writeDifference(ctx context.Context, tx *sql.Tx, stored, wanted []object) e
 
 func selectObjects(ctx context.Context, tx *sql.Tx) ([]object, error) {
 	const tried = "select from registry_objects"
-	rows, err := tx.QueryContext(ctx, `SELECT kind, code, place, body FROM registry_objects ORDER BY kind, place, code`)
-	if err != nil {
-		return nil, failed(tried, err)
-	}
-	defer rows.Close()
-	var found []object
-	for rows.Next() {
+	return collect(ctx, tx, tried, func(r row) (object, error) {
 		var one object
-		if err := rows.Scan(&one.kind, &one.code, &one.place, &one.body); err != nil {
-			return nil, failed(tried, err)
+		if err := r.Scan(&one.kind, &one.code, &one.place, &one.body); err != nil {
+			return object{}, failed(tried, err)
 		}
-		found = append(found, one)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, failed(tried, err)
-	}
-	return found, nil
+		return one, nil
+	}, `SELECT kind, code, place, body FROM registry_objects ORDER BY kind, place, code`)
 }
 
 // objects are the rows of a whole platform.
@@ -152,6 +159,7 @@ func objects(p *registry.Platform) ([]object, error) {
 		encode(&all, kindServiceItem, p.ServiceItems, func(i *registry.ServiceItem) string { return i.Department + "/" + i.Code }),
 		encode(&all, kindApplication, p.Applications, func(a *registry.Application) string { return a.AppKey }),
 		encode(&all, kindAccount, p.Accounts, func(a *registry.Account) string { return a.Account }),
+		encode(&all, kindAdministrator, p.Administrators, func(a *registry.Administrator) string { return a.Administrator }),
 	)
 	return all, err
 }
@@ -179,6 +187,8 @@ func appendObject(p *registry.Platform, one object) error {
 		return decode(&p.Applications, one)
 	case kindAccount:
 		return decode(&p.Accounts, one)
+	case kindAdministrator:
+		return decode(&p.Administrators, one)
 	}
 	return fmt.Errorf("store: registry_objects: unknown kind %s", one.kind)
 }

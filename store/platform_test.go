@@ -21,7 +21,7 @@ import (
 // version is the n-th of a chain; branch tells apart versions that compete for one number.
 func version(n int64, branch string) policy.Version {
 	v := policy.Version{
-		Number: n, At: epoch.In(time.FixedZone("CST", 8*3600)).Add(time.Duration(n) * time.Hour), By: "110000_管理员", Why: "第一次 \"配置\"",
+		Number: n, At: epoch.In(time.FixedZone("CST", 8*3600)).Add(time.Duration(n) * time.Hour), By: "110000_管理员", Why: "第一次 \"配置\"", ApprovedBy: "110000_复核员",
 		Hash: fmt.Sprintf("hash%d%s", n, branch), Lines: []string{"p, app:hydj, D1, item, create, *, allow", fmt.Sprintf("# %d", n)},
 		Changes: []byte(`[{"action":"add"}]`),
 	}
@@ -48,12 +48,20 @@ func platform() *registry.Platform {
 		},
 		Applications: []registry.Application{{
 			AppKey: "hydj", Name: "婚姻登记系统", Department: "D1", SecretHash: "v1$hash", IPAllow: []string{"127.0.0.0/8"}, Rate: registry.Rate{PerSecond: 200},
+			SecretTime: "2026-03-01 09:30:00.000", PreviousHash: "v1$before", PreviousUntil: epoch,
 			Grants: []registry.Grant{{Items: []string{"305018201"}, Needs: []string{"issue"}, ServiceItems: []string{"110103MZ001"}}},
 		}},
 		Accounts: []registry.Account{{
 			Account: "110000_zhangbin", Name: "张彬", Department: "D1", IdentitySealed: []byte{0, 1, 255}, PasswordHash: "v1$slow", Roles: []string{"issuer", "user"},
 			Creator: "root", CreationTime: "2026-03-01 09:30:00.000",
 		}, {Account: "a", Disabled: true}},
+		Administrators: []registry.Administrator{
+			{
+				Administrator: "sys", Name: "甲", Role: registry.RoleSystem, IdentitySealed: []byte{0, 2, 254}, PasswordHash: "v1$slow",
+				PasswordTime: "2026-03-01 09:30:00.000", Certificates: []string{"00ff"},
+			},
+			{Administrator: "a", Role: registry.RoleAudit, Disabled: true}, // the account's name: kinds are apart
+		},
 		Policy: &text,
 	}
 }
@@ -103,6 +111,7 @@ func TestPlatform(t *testing.T) {
 		want.Departments = slices.Insert(want.Departments, 0, registry.Department{Code: "D0", Name: "new"})
 		want.Items[1].Name = "changed"
 		want.Accounts = want.Accounts[1:]
+		want.Administrators = want.Administrators[:1]
 		want.ServiceItems, want.Applications, want.Policy = nil, nil, nil
 		save(t, s, want, version(2, ""))
 		loads(t, s, want, 2)
@@ -116,6 +125,7 @@ func TestPlatformKeepsNoSecret(t *testing.T) {
 		s := storetest.Open(t, url)
 		p := platform()
 		p.Applications[0].Secret, p.Accounts[0].Password, p.Accounts[0].IdentityNum = "in-clear-1", "in-clear-2", "in-clear-3"
+		p.Administrators[0].Password, p.Administrators[0].IdentityNum = "in-clear-4", "in-clear-5"
 		save(t, s, p, version(1, ""))
 		if n := count(t, s, `SELECT count(*) FROM registry_objects WHERE body LIKE '%in-clear%'`); n != 0 {
 			t.Errorf("%d rows hold what may only stand in a file", n)
@@ -281,7 +291,7 @@ func TestPolicies(t *testing.T) {
 			t.Errorf("List of nothing = %v, %v", list, err)
 		}
 		bare := version(2, "")
-		bare.Why, bare.Lines, bare.Changes = "", nil, nil
+		bare.Why, bare.ApprovedBy, bare.Lines, bare.Changes = "", "", nil, nil
 		all := []policy.Version{version(1, ""), bare, version(3, "")}
 		for _, v := range all {
 			save(t, s, platform(), v)

@@ -16,9 +16,9 @@ var _ policy.Store = policies{}
 
 const (
 	selectPolicyNumber = `SELECT COALESCE(MAX(number), 0) FROM policy_versions`
-	selectVersions     = `SELECT number, decided_at, decided_by, why, parent, hash, changes, lines, platform FROM policy_versions `
+	selectVersions     = `SELECT number, decided_at, decided_by, why, approved_by, parent, hash, changes, lines, platform FROM policy_versions `
 	// Lists go without the lines, which are long.
-	selectVersionHeads = `SELECT number, decided_at, decided_by, why, parent, hash, changes, 'null', NULL FROM policy_versions `
+	selectVersionHeads = `SELECT number, decided_at, decided_by, why, approved_by, parent, hash, changes, 'null', NULL FROM policy_versions `
 )
 
 // PolicyVersion returns the number of the newest version, 0 on an empty store. It is cheap enough to poll.
@@ -47,32 +47,16 @@ func (s policies) Get(ctx context.Context, n int64) (policy.Version, error) {
 }
 
 func (s policies) List(ctx context.Context, limit int) ([]policy.Version, error) {
-	rows, err := s.reader.QueryContext(ctx, selectVersionHeads+`ORDER BY number DESC LIMIT $1`, max(limit, 0))
-	if err != nil {
-		return nil, failed("select from policy_versions", err)
-	}
-	defer rows.Close()
-	var found []policy.Version
-	for rows.Next() {
-		v, err := scanVersion(rows)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, v)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, failed("select from policy_versions", err)
-	}
-	return found, nil
+	return collect(ctx, s.reader, "select from policy_versions", scanVersion, selectVersionHeads+`ORDER BY number DESC LIMIT $1`, max(limit, 0))
 }
 
-func scanVersion(row interface{ Scan(...any) error }) (policy.Version, error) {
+func scanVersion(r row) (policy.Version, error) {
 	const tried = "select from policy_versions"
 	var (
 		v         policy.Version
 		at, lines string
 	)
-	err := row.Scan(&v.Number, &at, &v.By, &v.Why, &v.Parent, &v.Hash, &v.Changes, &lines, &v.Platform)
+	err := r.Scan(&v.Number, &at, &v.By, &v.Why, &v.ApprovedBy, &v.Parent, &v.Hash, &v.Changes, &lines, &v.Platform)
 	if err != nil {
 		return policy.Version{}, failed(tried, err)
 	}
@@ -104,9 +88,10 @@ func (s *Store) insertVersion(ctx context.Context, tx *sql.Tx, v policy.Version,
 	if err != nil {
 		return failed(tried+": lines", err)
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO policy_versions (number, decided_at, decided_by, why, parent, hash, lines, changes, policy_text, platform)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		v.Number, v.At.Format(time.RFC3339Nano), v.By, v.Why, v.Parent, v.Hash, string(lines), optional(v.Changes), text, optional(v.Platform))
+	_, err = tx.ExecContext(ctx, `INSERT INTO policy_versions (number, decided_at, decided_by, why, approved_by, parent, hash, lines, changes, policy_text,
+		platform) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		v.Number, v.At.Format(time.RFC3339Nano), v.By, v.Why, v.ApprovedBy, v.Parent, v.Hash, string(lines), optional(v.Changes), text,
+		optional(v.Platform))
 	if s.dialect.duplicate(err) {
 		return failed(tried, policy.ErrStale)
 	}

@@ -13,7 +13,12 @@ type sessions struct{ *Store }
 
 var _ session.Store = sessions{}
 
-const selectSession = `SELECT id, app_key, account, department, by_org_code, address, created, last_seen, expires FROM sessions WHERE digest = $1`
+const (
+	sessionColumns = `SELECT id, app_key, account, department, by_org_code, address, created, last_seen, expires FROM sessions`
+	selectSession  = sessionColumns + ` WHERE digest = $1`
+	// whereMatching wants the members of a session.Match as $1 to $3.
+	whereMatching = ` WHERE ($1 = '' OR app_key = $1) AND ($2 = '' OR account = $2) AND ($3 = '' OR department = $3)`
+)
 
 func (s sessions) Insert(ctx context.Context, digest []byte, one session.Session) error {
 	_, err := s.exec(ctx, "insert into sessions",
@@ -24,12 +29,20 @@ func (s sessions) Insert(ctx context.Context, digest []byte, one session.Session
 }
 
 func (s sessions) Find(ctx context.Context, digest []byte) (session.Session, error) {
+	return scanSession(s.hot.session.QueryRowContext(ctx, digest))
+}
+
+func (s sessions) List(ctx context.Context, match session.Match, limit int) ([]session.Session, error) {
+	return collect(ctx, s.reader, "select from sessions", scanSession, sessionColumns+whereMatching+` ORDER BY created DESC, id LIMIT $4`,
+		match.AppKey, match.Account, match.Department, max(limit, 0))
+}
+
+func scanSession(r row) (session.Session, error) {
 	var (
 		one                    session.Session
 		created, seen, expires int64
 	)
-	err := s.hot.session.QueryRowContext(ctx, digest).Scan(&one.ID, &one.AppKey, &one.Account, &one.Department, &one.ByOrgCode, &one.Address,
-		&created, &seen, &expires)
+	err := r.Scan(&one.ID, &one.AppKey, &one.Account, &one.Department, &one.ByOrgCode, &one.Address, &created, &seen, &expires)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = session.ErrNoSession
 	}
@@ -60,8 +73,7 @@ func (s sessions) one(ctx context.Context, tried, query string, args ...any) err
 }
 
 func (s sessions) DeleteMatching(ctx context.Context, match session.Match) (int, error) {
-	rows, err := s.exec(ctx, "delete from sessions",
-		`DELETE FROM sessions WHERE ($1 = '' OR app_key = $1) AND ($2 = '' OR account = $2) AND ($3 = '' OR department = $3)`,
+	rows, err := s.exec(ctx, "delete from sessions", `DELETE FROM sessions`+whereMatching,
 		match.AppKey, match.Account, match.Department)
 	return int(rows), err
 }

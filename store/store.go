@@ -13,6 +13,7 @@ import (
 
 	"licgate/licence"
 	"licgate/policy"
+	"licgate/registry"
 	"licgate/session"
 )
 
@@ -44,7 +45,7 @@ type dialect struct {
 type hotStatements struct {
 	licence, livingLicences, heldPage, heldCount, licenceCode       *sql.Stmt
 	session, attempt                                                *sql.Stmt
-	policyNumber                                                    *sql.Stmt
+	policyNumber, revisions                                         *sql.Stmt
 	insertLicence, updateLicence, holders, insertHolder, insertCode *sql.Stmt
 }
 
@@ -89,6 +90,7 @@ func (s *Store) ready(ctx context.Context) error {
 		{&s.hot.session, selectSession},
 		{&s.hot.attempt, selectAttempt},
 		{&s.hot.policyNumber, selectPolicyNumber},
+		{&s.hot.revisions, selectRevisions},
 	} {
 		prepared, err := s.reader.PrepareContext(ctx, one.query)
 		if err != nil {
@@ -123,6 +125,18 @@ func (s *Store) Sessions() session.Store { return sessions{s} }
 
 // Policies returns the policy versions of this database.
 func (s *Store) Policies() policy.Store { return policies{s} }
+
+// Locks returns the locks of this database.
+func (s *Store) Locks() registry.LockStore { return locks{s} }
+
+// Pendings returns the pending changes of this database.
+func (s *Store) Pendings() registry.PendingStore { return pendings{s} }
+
+// Forms returns the application forms of this database.
+func (s *Store) Forms() registry.FormStore { return forms{s} }
+
+// SecretUses returns the uses of secrets of this database.
+func (s *Store) SecretUses() registry.SecretUses { return secretUses{s} }
 
 // Dialect names the database: "sqlite" or "postgres".
 func (s *Store) Dialect() string { return s.dialect.name }

@@ -23,9 +23,10 @@ var (
 	large = block{items: 5, needs: 4, services: 2, accounts: 5, roles: 2}
 )
 
-// A world is a policy of a given number of lines, and requests that it allows, each taking three decisions.
+// A world is a policy of a given number of lines, the facts behind it, and requests that it allows, each taking three decisions.
 type world struct {
 	lines    []string
+	facts    policy.Facts
 	requests []policy.Request
 }
 
@@ -101,7 +102,7 @@ func newWorld(n int) *world {
 			}
 		}
 	}
-	w := &world{lines: policy.Lines(f)}
+	w := &world{lines: policy.Lines(f), facts: f}
 	// What is missing to the round number: denials of items that nobody has.
 	for i := 0; len(w.lines) < n; i++ {
 		w.lines = append(w.lines, fmt.Sprintf("p, app:app%06d, %s, %s, archive, *, deny", i%max(1, len(f.Applications)), f.Departments[i%len(f.Departments)].Code, itemCode(1000+i)))

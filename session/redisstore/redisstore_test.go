@@ -184,6 +184,11 @@ func TestVanishedSession(t *testing.T) {
 	if err := s.client.Del(ctx, s.sessionKey("646967657374")).Err(); err != nil { // hexadecimal of "digest"
 		t.Fatal(err)
 	}
+	for _, match := range []session.Match{{}, {Account: v.Account}} {
+		if all, err := s.List(ctx, match, 10); len(all) != 0 || err != nil {
+			t.Errorf("List(%+v) = %+v, error %v, want none", match, all, err)
+		}
+	}
 	if n, err := s.DeleteMatching(ctx, session.Match{Account: v.Account}); n != 0 || err != nil {
 		t.Errorf("DeleteMatching removed %d, error %v, want 0", n, err)
 	}
@@ -223,6 +228,13 @@ func TestCorruptEntryIsNotNoSession(t *testing.T) {
 		}
 		if _, err := s.Find(ctx, digest); !errors.Is(err, errCorrupt) || errors.Is(err, session.ErrNoSession) {
 			t.Errorf("%s: error %v, want errCorrupt", field, err)
+		}
+		// It is not left out of a list either.
+		if all, err := s.List(ctx, session.Match{}, 10); !errors.Is(err, errCorrupt) || all != nil {
+			t.Errorf("%s: listed %+v, error %v, want errCorrupt", field, all, err)
+		}
+		if err := s.client.Del(ctx, key).Err(); err != nil {
+			t.Fatal(err)
 		}
 	}
 	if err := s.client.HSet(ctx, s.attemptKey([]byte("key")), "failures", "many", "locks", 0, "until", 0).Err(); err != nil {
@@ -304,6 +316,7 @@ func TestServerGoneIsNotNoSession(t *testing.T) {
 		"Touch":          func() error { return s.Touch(ctx, d, now) },
 		"Delete":         func() error { return s.Delete(ctx, d) },
 		"DeleteMatching": func() error { _, err := s.DeleteMatching(ctx, session.Match{}); return err },
+		"List":           func() error { _, err := s.List(ctx, session.Match{}, 1); return err },
 		"Purge":          func() error { _, err := s.Purge(ctx, now, now); return err },
 		"Attempt":        func() error { _, err := s.Attempt(ctx, d); return err },
 		"Fail":           func() error { _, err := s.Fail(ctx, d, now, 5, time.Second, time.Minute); return err },

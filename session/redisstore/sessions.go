@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -96,6 +97,15 @@ func (s *Store) Delete(ctx context.Context, digest []byte) error {
 // DeleteMatching implements session.Store. Sessions opened while it runs may or may not be among those removed.
 func (s *Store) DeleteMatching(ctx context.Context, match session.Match) (int, error) {
 	const doing = "deleting sessions"
+	digests, err := s.selected(ctx, doing, match)
+	if err != nil {
+		return 0, err
+	}
+	return s.delete(ctx, doing, digests, condition{match: match})
+}
+
+// selected returns the digests of the sessions among which those are that match selects.
+func (s *Store) selected(ctx context.Context, doing string, match session.Match) ([]string, error) {
 	index := s.expiresKey() // holds all
 	switch {
 	case match.Account != "":
@@ -107,9 +117,67 @@ func (s *Store) DeleteMatching(ctx context.Context, match session.Match) (int, e
 	}
 	digests, err := s.client.ZRange(ctx, index, 0, -1).Result()
 	if err != nil {
-		return 0, fmt.Errorf("redisstore: %s: %w", doing, err)
+		return nil, fmt.Errorf("redisstore: %s: %w", doing, err)
 	}
-	return s.delete(ctx, doing, digests, condition{match: match})
+	return digests, nil
+}
+
+// List implements session.Store. It reads all that the narrowest index names, batch by batch: no index is by age, which
+// every login would pay for.
+func (s *Store) List(ctx context.Context, match session.Match, limit int) ([]session.Session, error) {
+	const doing = "listing sessions"
+	digests, err := s.selected(ctx, doing, match)
+	if err != nil {
+		return nil, err
+	}
+	var newest []session.Session
+	for now := range slices.Chunk(digests, batch) {
+		read, err := s.readAll(ctx, doing, now)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range read {
+			if match.Selects(v) {
+				newest = append(newest, v)
+			}
+		}
+		if len(newest) > limit {
+			newest = cut(newest, limit)
+		}
+	}
+	return cut(newest, limit), nil
+}
+
+// cut sorts and keeps the newest.
+func cut(all []session.Session, limit int) []session.Session {
+	slices.SortFunc(all, session.Newest)
+	return all[:min(len(all), max(limit, 0))]
+}
+
+// readAll returns the sessions of digests that are still there, in one round trip.
+func (s *Store) readAll(ctx context.Context, doing string, digests []string) ([]session.Session, error) {
+	answers := make([]*redis.MapStringStringCmd, len(digests))
+	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, d := range digests {
+			answers[i] = p.HGetAll(ctx, s.sessionKey(d))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("redisstore: %s: %w", doing, err)
+	}
+	var there []session.Session
+	for _, answer := range answers {
+		if len(answer.Val()) == 0 {
+			continue
+		}
+		v, err := decode(answer.Val())
+		if err != nil {
+			return nil, fmt.Errorf("redisstore: %s: %w", doing, err)
+		}
+		there = append(there, v)
+	}
+	return there, nil
 }
 
 // Purge implements session.Store.

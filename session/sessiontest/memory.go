@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -99,11 +100,24 @@ func (m *Memory) Delete(ctx context.Context, digest []byte) error {
 
 // DeleteMatching implements session.Store.
 func (m *Memory) DeleteMatching(ctx context.Context, match session.Match) (int, error) {
-	return m.deleteWhere(ctx, "deleting sessions", func(s session.Session) bool {
-		return (match.AppKey == "" || match.AppKey == s.AppKey) &&
-			(match.Account == "" || match.Account == s.Account) &&
-			(match.Department == "" || match.Department == s.Department)
-	})
+	return m.deleteWhere(ctx, "deleting sessions", match.Selects)
+}
+
+// List implements session.Store.
+func (m *Memory) List(ctx context.Context, match session.Match, limit int) ([]session.Session, error) {
+	leave, err := m.enter(ctx, "listing sessions")
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	var found []session.Session
+	for _, s := range m.sessions {
+		if match.Selects(s) {
+			found = append(found, s)
+		}
+	}
+	slices.SortFunc(found, session.Newest)
+	return found[:min(len(found), max(limit, 0))], nil
 }
 
 // Purge implements session.Store.

@@ -1,0 +1,268 @@
+package caddymodule
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"licgate/audit"
+	"licgate/policy"
+	"licgate/registry"
+)
+
+// A rehearsal is what a change would do, without doing it.
+type rehearsal struct {
+	Base    int64             `json:"base"` // version in force
+	Changes []registry.Change `json:"changes"`
+	Classes []string          `json:"classes,omitempty"`
+	Shifts  []policy.Shift    `json:"shifts"` // what would be gained and lost
+	// Partial says that there are more shifts than are listed.
+	Partial bool      `json:"partial,omitempty"`
+	Replay  *replayed `json:"replay,omitempty"`
+	// Broken are the named test decisions that the change would break: it would be refused.
+	Broken []brokenExpectation `json:"broken,omitempty"`
+}
+
+// rehearse plans a change and compares the rights before and after: exhaustively, and over the decisions of the last days on record (0:
+// none).
+func (a *App) rehearse(ctx context.Context, from declare, c change, days int) (*rehearsal, error) {
+	p, err := a.plan(ctx, from, c)
+	if err != nil {
+		return nil, err
+	}
+	before := a.gateway.state.Load()
+	out := &rehearsal{Base: p.head.Number, Changes: p.Changes, Classes: registry.Classes(p.Changes, p.current, p.Next)}
+	if out.Broken, err = a.unmet(p.state); err != nil {
+		return nil, err
+	}
+	if out.Shifts, out.Partial, err = shifts(ctx, before.side(), p.state.side()); err != nil {
+		return nil, err
+	}
+	if days > 0 {
+		out.Replay, err = a.replay(ctx, p.state, days)
+	}
+	return out, err
+}
+
+// side is a state as the policy compares it.
+func (s *state) side() policy.Side {
+	return policy.Side{Decider: s.decider, Facts: factsOf(s.registry.Platform())}
+}
+
+func shifts(ctx context.Context, before, after policy.Side) ([]policy.Shift, bool, error) {
+	found, err := policy.Differ(ctx, before, after)
+	partial := errors.Is(err, policy.ErrTooMany)
+	if partial {
+		err = nil
+	}
+	if found == nil {
+		found = []policy.Shift{}
+	}
+	return found, partial, err
+}
+
+// replayed is what the decisions on record would have been under another policy.
+type replayed struct {
+	Since     time.Time        `json:"since"`
+	Decisions int              `json:"decisions"` // that were asked again
+	Different []replayedChange `json:"different"`
+	// Damaged says that the journal could not be read whole.
+	Damaged bool `json:"damaged,omitempty"`
+}
+
+// replayedChange is one question of the record that would be answered differently.
+type replayedChange struct {
+	App         string        `json:"app"`
+	Account     string        `json:"account"`
+	Department  string        `json:"department"`
+	Interface   string        `json:"interface"`
+	Item        string        `json:"item"`
+	Field       string        `json:"field,omitempty"` // it was shown in clear and would be masked
+	ServiceItem string        `json:"service_item,omitempty"`
+	Allow       bool          `json:"allow"` // what it would be
+	Reason      policy.Reason `json:"reason,omitempty"`
+	Count       int           `json:"count"`
+	ResponseID  string        `json:"response_id"` // the last one
+}
+
+// replay asks the decisions of the last days again of what would be in force.
+func (a *App) replay(ctx context.Context, next *state, days int) (*replayed, error) {
+	out := &replayed{Since: time.Now().AddDate(0, 0, -days), Different: []replayedChange{}}
+	found := map[replayedChange]*replayedChange{}
+	note := func(r *audit.Record, change replayedChange) {
+		change.App, change.Account, change.Department = r.App, r.Account, r.Department
+		change.Interface, change.ServiceItem = r.Interface, r.ServiceItem
+		one := found[change]
+		if one == nil {
+			kept := change
+			one = &kept
+			found[change] = one
+		}
+		one.Count++
+		one.ResponseID = r.ResponseID
+	}
+	err := a.records(ctx, audit.Query{Since: out.Since}, func(r *audit.Record) {
+		if r.Event != "request" || r.PolicyVersion == 0 || r.Reason == string(reasonLocked) {
+			return
+		}
+		q := questionOf(r)
+		ruling := next.decider.Judge(q)
+		out.Decisions++
+		if ruling.Allow != r.Allow {
+			note(r, replayedChange{Item: r.Item, Allow: ruling.Allow, Reason: ruling.Reason})
+		}
+		for _, shown := range r.ClearFields {
+			item, field, _ := strings.Cut(shown, "#")
+			q.Item = item
+			if len(next.decider.Clear(q, []string{field})) == 0 {
+				note(r, replayedChange{Item: item, Field: field})
+			}
+		}
+	})
+	if out.Damaged = errors.Is(err, audit.ErrDamaged); out.Damaged {
+		err = nil
+	}
+	for _, one := range found {
+		out.Different = append(out.Different, *one)
+	}
+	slices.SortFunc(out.Different, func(x, y replayedChange) int {
+		return cmp.Or(cmp.Compare(y.Count, x.Count), cmp.Compare(x.App, y.App), cmp.Compare(x.Account, y.Account),
+			cmp.Compare(x.Interface, y.Interface), cmp.Compare(x.Item, y.Item), cmp.Compare(x.Field, y.Field), cmp.Compare(x.ServiceItem, y.ServiceItem))
+	})
+	return out, err
+}
+
+// questionOf is the question that a recorded request asked.
+func questionOf(r *audit.Record) policy.Request {
+	return policy.Request{
+		App: r.App, Account: r.Account, Department: r.Department, Item: r.Item, Interface: r.Interface, ServiceItem: r.ServiceItem,
+	}
+}
+
+// records reads the journal of this node, record by record.
+func (a *App) records(ctx context.Context, q audit.Query, visit func(*audit.Record)) error {
+	read, write := io.Pipe()
+	go func() {
+		_, err := audit.Export(ctx, a.auditFolder(), q, write)
+		write.CloseWithError(err)
+	}()
+	defer read.Close()
+	lines := bufio.NewScanner(read)
+	lines.Buffer(nil, 2<<20)
+	for lines.Scan() {
+		var r audit.Record
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+			return fmt.Errorf("reading a record: %w", err)
+		}
+		visit(&r)
+	}
+	return lines.Err()
+}
+
+// auditFolder is where this node's journal lies.
+func (a *App) auditFolder() string { return filepath.Join(a.Data, "audit") }
+
+// brokenExpectation is a named test decision that does not hold.
+type brokenExpectation struct {
+	Name   string        `json:"name"`
+	Line   int           `json:"line"`
+	Want   string        `json:"want"`
+	Allow  bool          `json:"allow"` // what it is
+	Reason policy.Reason `json:"reason"`
+}
+
+// expectations reads the named test decisions; none where there is no file.
+func (a *App) expectations() ([]policy.Expectation, error) {
+	text, err := os.ReadFile(a.Decisions)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the named test decisions: %w", err)
+	}
+	return parseExpectations(text)
+}
+
+func parseExpectations(text []byte) ([]policy.Expectation, error) {
+	all, err := policy.ParseExpectations(string(text))
+	var syntax policy.SyntaxErrors
+	if errors.As(err, &syntax) {
+		return nil, adminError(http.StatusUnprocessableEntity, "命名判定文件有误：\n%s", syntaxText("", syntax, 0))
+	}
+	return all, err
+}
+
+// unmet are the named test decisions that a state breaks. They are read each time: what is accepted is held to the file as it is then.
+func (a *App) unmet(st *state) ([]brokenExpectation, error) {
+	all, err := a.expectations()
+	if err != nil {
+		return nil, err
+	}
+	return st.unmet(all), nil
+}
+
+func (s *state) unmet(all []policy.Expectation) []brokenExpectation {
+	var broken []brokenExpectation
+	for _, e := range all {
+		if e.Request.Department == "" {
+			e.Request.Department = s.homeOf(e.Request.Account, e.Request.App)
+		}
+		if e.Met(s.decider) {
+			continue
+		}
+		got := s.explanation(e.Request, e.Field)
+		broken = append(broken, brokenExpectation{e.Name, e.Line, e.Want, got.Allow, got.Reason})
+	}
+	return broken
+}
+
+// homeOf is the department that an account acts for unless it says otherwise; of an unknown account the application's.
+func (s *state) homeOf(account, app string) string {
+	if found, ok := s.registry.Account(account); ok {
+		return found.Department
+	}
+	if found, ok := s.registry.Application(app); ok {
+		return found.Department
+	}
+	return ""
+}
+
+// explanation explains a call, or a field's being shown in clear.
+func (s *state) explanation(q policy.Request, field string) policy.Explanation {
+	if field != "" {
+		return policy.ExplainClear(s.decider, q, field)
+	}
+	return policy.Explain(s.decider, q)
+}
+
+// brokenExpectations refuses a version.
+func brokenExpectations(broken []brokenExpectation) error {
+	if len(broken) == 0 {
+		return nil
+	}
+	var text bytes.Buffer
+	text.WriteString("命名判定未通过，变更未生效：")
+	for _, b := range broken {
+		fmt.Fprintf(&text, "\n第 %d 行 %s：应为 %s，实为 %s（%s）", b.Line, b.Name, b.Want, allowText(b.Allow), b.Reason)
+	}
+	return adminError(http.StatusConflict, "%s", text.String())
+}
+
+func allowText(allow bool) string {
+	if allow {
+		return "允许"
+	}
+	return "拒绝"
+}

@@ -1,0 +1,15 @@
+package registry
+
+import (
+	"fmt"
+	"time"
+)
+
+// ParseTime reads a time as this package writes them into objects: Beijing time, to the millisecond (domain.md §1).
+func ParseTime(text string) (time.Time, error) {
+	t, err := time.ParseInLocation(timeLayout, text, beijing)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("registry: reading a time: %w", err)
+	}
+	return t, nil
+}

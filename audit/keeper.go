@@ -20,9 +20,10 @@ type keeper struct {
 	plain   bool
 	keep    time.Duration   // 0: for ever
 	noIndex map[string]bool // segments that cannot have one
-	// nextDue is when to look again for what is past retention.
-	nextDue time.Time
 	tick    time.Duration
+
+	retiring sync.Mutex
+	nextDue  time.Time // when to look again for what is past retention
 
 	ctx  context.Context
 	stop context.CancelFunc
@@ -125,7 +126,7 @@ func (k *keeper) tidy() {
 			err = errors.Join(k.packAll(), reindex(k.ctx, k.system, k.dir, k.rest(), k.noIndex))
 		}
 		if k.keep > 0 {
-			err = errors.Join(err, k.retire(k.ctx, k.keep))
+			err = errors.Join(err, k.retireHourly(k.ctx, k.keep))
 		}
 		k.mu.Lock()
 		k.fault = err

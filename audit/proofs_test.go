@@ -152,7 +152,7 @@ func TestExportProofsAfterRetirement(t *testing.T) {
 	j.keeper.close()
 	j.keeper.ctx = t.Context()
 	j.keeper.nextDue = time.Time{}
-	if err := j.keeper.retire(t.Context(), MinRetention); err != nil {
+	if err := j.keeper.retireHourly(t.Context(), MinRetention); err != nil {
 		t.Fatal(err)
 	}
 	closeTest(t, j)

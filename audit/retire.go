@@ -53,29 +53,68 @@ func readRetired(system fileSystem, dir string) (*retired, *Fault, error) {
 //   - After the record that announces it: the record, and nothing deleted. It is announced again.
 //   - After the retired file: segments that are said to be gone. Opening removes them.
 //   - While segments are removed: the same.
-func (k *keeper) retire(ctx context.Context, keep time.Duration) error {
+func (k *keeper) retire(ctx context.Context, keep time.Duration) (*retirement, error) {
+	due, err := k.due(ctx, k.j.now().Add(-keep))
+	if err != nil || due == nil {
+		return nil, err
+	}
+	detail, err := json.Marshal(due)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.record(EventRetire, string(detail)); err != nil {
+		return nil, err
+	}
+	if err := writeRetired(k.system, k.dir, retired{Version: 1, Last: due.Last, Chain: due.Chain}); err != nil {
+		return nil, err
+	}
+	return due, removeRetired(k.system, k.dir, due.Last)
+}
+
+// retireHourly is retire; to look means to read a segment.
+func (k *keeper) retireHourly(ctx context.Context, keep time.Duration) error {
+	k.retiring.Lock()
+	defer k.retiring.Unlock()
 	now := k.j.now()
 	if now.Before(k.nextDue) {
 		return nil
 	}
-	due, err := k.due(ctx, now.Add(-keep))
+	_, err := k.retire(ctx, keep)
+	if err == nil {
+		k.nextDue = now.Add(time.Hour)
+	}
+	return err
+}
+
+// Retired says up to where records were, or would be, deleted.
+type Retired struct {
+	Last  uint64    `json:"last"`           // sequence of the last one; 0: none
+	Until time.Time `json:"until,omitzero"` // its time
+}
+
+// Retire deletes the sealed segments whose last record is older than keep, as Options.Retention does by itself once an hour; look
+// alone says which. ErrRetention when keep is too short, or there is no ledger.
+func (j *Journal) Retire(ctx context.Context, keep time.Duration, look bool) (Retired, error) {
+	if keep < MinRetention || j.notary == nil {
+		return Retired{}, ErrRetention
+	}
+	k := j.keeper
+	k.retiring.Lock()
+	defer k.retiring.Unlock()
+	act := k.retire
+	if look {
+		act = func(ctx context.Context, keep time.Duration) (*retirement, error) {
+			return k.due(ctx, j.now().Add(-keep))
+		}
+	}
+	due, err := act(ctx, keep)
 	if err != nil {
-		return err
+		return Retired{}, fmt.Errorf("audit: retiring: %w", err)
 	}
-	if k.nextDue = now.Add(time.Hour); due == nil { // to look means to read a segment
-		return nil
+	if due == nil {
+		return Retired{}, nil
 	}
-	detail, err := json.Marshal(due)
-	if err != nil {
-		return err
-	}
-	if err := k.record(EventRetire, string(detail)); err != nil {
-		return err
-	}
-	if err := writeRetired(k.system, k.dir, retired{Version: 1, Last: due.Last, Chain: due.Chain}); err != nil {
-		return err
-	}
-	return removeRetired(k.system, k.dir, due.Last)
+	return Retired{Last: due.Last, Until: due.Until}, nil
 }
 
 func writeRetired(system fileSystem, dir string, r retired) error {

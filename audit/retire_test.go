@@ -56,7 +56,7 @@ func TestRetire(t *testing.T) {
 	j.keeper.close()
 	j.keeper.ctx = t.Context()
 	j.keeper.nextDue = time.Time{}
-	if err := j.keeper.retire(t.Context(), MinRetention); err != nil {
+	if err := j.keeper.retireHourly(t.Context(), MinRetention); err != nil {
 		t.Fatal(err)
 	}
 	closeTest(t, j)
@@ -92,7 +92,7 @@ func TestRetire(t *testing.T) {
 	j.keeper.close()
 	j.keeper.ctx = t.Context()
 	j.keeper.nextDue = time.Time{}
-	if err := j.keeper.retire(t.Context(), MinRetention); err != nil {
+	if err := j.keeper.retireHourly(t.Context(), MinRetention); err != nil {
 		t.Fatal(err)
 	}
 	closeTest(t, j)
@@ -131,7 +131,7 @@ func TestRetireFailures(t *testing.T) {
 			base := len(system.calls)
 			system.failAt[base+call] = how
 			system.mu.Unlock()
-			err = j.keeper.retire(t.Context(), MinRetention)
+			err = j.keeper.retireHourly(t.Context(), MinRetention)
 			calls := len(system.calls) - base
 			if err := j.Close(); err != nil && !errors.Is(err, errInjected) {
 				t.Fatal(err)
@@ -250,12 +250,39 @@ func TestDamageIsNotRetired(t *testing.T) {
 	j, _ := openTest(t, dir, o)
 	j.keeper.close()
 	j.keeper.ctx = t.Context()
-	if err := j.keeper.retire(t.Context(), MinRetention); err != nil {
+	if err := j.keeper.retireHourly(t.Context(), MinRetention); err != nil {
 		t.Fatal(err)
 	}
 	closeTest(t, j)
 	names, err := segments(disk{}, dir)
 	if err != nil || !slices.Contains(names, segmentName(5)) || segmentFirst(names[0]) != 5 {
 		t.Errorf("%v, %v", names, err)
+	}
+}
+
+// TestRetireNow: an administrator sees what is due, and deletes it at once; never what the law keeps.
+func TestRetireNow(t *testing.T) {
+	t.Parallel()
+	dir, _, o, _ := oldJournal(t)
+	o.Retention = 0
+	j, _ := openTest(t, dir, o)
+	for _, look := range []bool{true, false} {
+		got, err := j.Retire(t.Context(), MinRetention, look)
+		if err != nil || got.Last != 14 || got.Until.IsZero() {
+			t.Fatalf("%v: %+v, %v", look, got, err)
+		}
+		if names, err := segments(disk{}, dir); err != nil || (segmentFirst(names[0]) == 1) != look {
+			t.Errorf("%v: %v, %v", look, names, err)
+		}
+	}
+	if got, err := j.Retire(t.Context(), MinRetention, false); err != nil || got.Last != 0 {
+		t.Errorf("again: %+v, %v", got, err)
+	}
+	if _, err := j.Retire(t.Context(), MinRetention-1, true); !errors.Is(err, ErrRetention) {
+		t.Errorf("too early: %v", err)
+	}
+	closeTest(t, j)
+	if report := verifyTest(t, dir); report.Fault != nil || report.Retired != 14 {
+		t.Errorf("%+v, %+v", report, report.Fault)
 	}
 }

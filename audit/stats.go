@@ -19,6 +19,8 @@ type Stats struct {
 	TreeSize  uint64
 	TreeTime  time.Time
 	TreeFault error
+	// TreeLag is since when there are records that no checkpoint covers; 0: there are none.
+	TreeLag time.Duration
 	// TidyFault is why the last attempt to pack sealed segments, or to delete those past retention, failed.
 	TidyFault error
 
@@ -58,6 +60,9 @@ func (j *Journal) Stats() Stats {
 		s.TreeFault = n.fault
 		if n.signed != nil {
 			s.TreeSize, s.TreeTime = n.signed.Size, n.signed.Time
+		}
+		if n.waiting {
+			s.TreeLag = j.mono() - n.begun
 		}
 	}
 	return s

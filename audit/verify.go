@@ -9,6 +9,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"licgate/audit/ledger"
 )
@@ -20,6 +21,7 @@ type Report struct {
 	Last     string `json:"last"`              // hex chain value of the last record
 	Torn     int64  `json:"torn,omitempty"`    // bytes at the end that a writer may still complete, or opening will cut
 	Retired  uint64 `json:"retired,omitempty"` // records deleted past retention; their hashes were verified
+	Skipped  uint64 `json:"skipped,omitempty"` // records from before Since, of which the hashes were verified, not the records
 
 	// Checkpoints is how many signed checkpoints were compared. Covered is the size of the largest that agrees, Root its
 	// root, and Cosigners the witnesses whose signatures on one of that size or less were verified.
@@ -51,6 +53,9 @@ type VerifyOptions struct {
 	Checkpoints []KeptCheckpoint
 	// Indexes makes the indexes again and compares them: an index that hides records from Search is a fault.
 	Indexes bool
+	// Since leaves out segments all of whose records are from before: their hashes are taken from the tree's files, and compared with
+	// the checkpoints, but nobody looks whether the records are still those. Zero: none.
+	Since time.Time
 }
 
 // KeptCheckpoint is a signed checkpoint and where it was kept, for the fault.
@@ -87,8 +92,15 @@ func verify(ctx context.Context, system fileSystem, dir string, o VerifyOptions)
 	if err != nil {
 		return Report{}, err
 	}
-	for i, name := range names {
-		if err := v.segment(ctx, name, i == len(names)-1); err != nil {
+	from := 0
+	if !o.Since.IsZero() {
+		if from, err = v.begin(names, o.Since); err != nil {
+			return Report{}, err
+		}
+		v.skipped = from > 0
+	}
+	for i, name := range names[from:] {
+		if err := v.segment(ctx, name, from+i == len(names)-1); err != nil {
 			return Report{}, err
 		}
 		if v.report.Fault != nil {
@@ -123,7 +135,34 @@ type verifier struct {
 	file    string // read last
 	size    int64
 	indexes bool
+	skipped bool // segments before the first that is read
 	report  Report
+}
+
+// begin finds the segment from which on records are read: the last one whose first record is from before since, and of which the
+// tree's files have all hashes before it.
+func (v *verifier) begin(names []string, since time.Time) (int, error) {
+	if v.tree.stored == nil {
+		return 0, nil
+	}
+	for i := len(names) - 1; i > 0; i-- {
+		if segmentFirst(names[i])-1 > v.tree.stored.size {
+			continue
+		}
+		s, err := openSegment(v.system, v.dir, names[i])
+		if err != nil {
+			return 0, err
+		}
+		f, damage, err := s.next(s.first())
+		found := err == nil && damage == nil && s.broken == "" && f.time().Before(since)
+		if err == io.EOF {
+			err = nil
+		}
+		if err = errors.Join(err, s.close()); err != nil || found {
+			return i, err
+		}
+	}
+	return 0, nil
 }
 
 // deletion is an EventRetire record.
@@ -260,9 +299,14 @@ func (v *verifier) contradicted(at place) bool {
 // header checks that the segment follows what was read before it, or what was deleted.
 func (v *verifier) header(s *scanner) error {
 	first := s.first()
-	if v.file == "" && v.retired != nil && first > 1 && first <= v.retired.Last+1 && s.broken == "" {
+	gone := v.retired != nil && first <= v.retired.Last+1
+	if v.file == "" && (gone || v.skipped) && first > 1 && s.broken == "" {
 		v.at = place{sequence: first - 1, chain: s.header.previous}
-		v.report.Retired = first - 1
+		if v.skipped {
+			v.report.Skipped = first - 1
+		} else {
+			v.report.Retired = first - 1
+		}
 		if v.contradicted(v.at) {
 			v.fault(s.name, 0, causePrevious)
 			return nil

@@ -31,7 +31,9 @@ type Witness struct {
 	cosigners []ledger.Signer
 	dir       string
 	now       func() time.Time
-	logs      map[string]*witnessed
+
+	mu   sync.RWMutex
+	logs map[string]*witnessed
 }
 
 // witnessed is what is known of a log. Its lock makes comparing, keeping and answering one step: of two checkpoints that
@@ -73,24 +75,37 @@ func New(dir string, logs []Log, cosigners []ledger.Signer, now func() time.Time
 	if now == nil {
 		now = time.Now
 	}
-	w := &Witness{cosigners: cosigners, dir: dir, now: now, logs: make(map[string]*witnessed)}
+	w := &Witness{cosigners: cosigners, dir: dir, now: now}
 	if len(cosigners) == 0 {
 		return nil, fmt.Errorf("%w: nobody signs", ErrLogs)
 	}
 	if err := os.MkdirAll(filepath.Join(dir, evidenceName), 0o700); err != nil {
 		return nil, fmt.Errorf("witness: making the folder: %w", err)
 	}
-	for _, l := range logs {
-		if l.Origin == "" || len(l.Keys) == 0 || w.logs[l.Origin] != nil {
-			return nil, fmt.Errorf("%w: %q", ErrLogs, l.Origin)
-		}
-		known := &witnessed{Log: l, name: ledger.Leaf([]byte(l.Origin)).String()[:32]}
-		if err := known.open(dir); err != nil {
-			return nil, err
-		}
-		w.logs[l.Origin] = known
+	if err := w.SetLogs(logs); err != nil {
+		return nil, err
 	}
 	return w, nil
+}
+
+// SetLogs replaces the logs that are witnessed. What was signed of one stays in force for it.
+func (w *Witness) SetLogs(logs []Log) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	next := make(map[string]*witnessed)
+	for _, l := range logs {
+		if l.Origin == "" || len(l.Keys) == 0 || next[l.Origin] != nil {
+			return fmt.Errorf("%w: %q", ErrLogs, l.Origin)
+		}
+		// Its state is what is on disk: nobody signs while it is read.
+		known := &witnessed{Log: l, name: ledger.Leaf([]byte(l.Origin)).String()[:32]}
+		if err := known.open(w.dir); err != nil {
+			return err
+		}
+		next[l.Origin] = known
+	}
+	w.logs = next
+	return nil
 }
 
 func (l *witnessed) open(dir string) error {
@@ -121,6 +136,8 @@ type Status struct {
 
 // Status returns what is known of the logs.
 func (w *Witness) Status() []Status {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
 	var list []Status
 	for _, l := range w.logs {
 		l.mu.Lock()
@@ -208,6 +225,8 @@ func (w *Witness) add(body []byte) answer {
 	if !ok {
 		return answer{status: http.StatusBadRequest}
 	}
+	w.mu.RLock() // until it is answered: SetLogs waits
+	defer w.mu.RUnlock()
 	origin, _, _ := strings.Cut(string(r.note), "\n")
 	l := w.logs[origin]
 	if l == nil {

@@ -371,3 +371,48 @@ func FuzzAdd(f *testing.F) {
 		}
 	})
 }
+
+// TestSetLogs: what was signed of a log stays in force when the list changes, also when the log was off it for a while.
+func TestSetLogs(t *testing.T) {
+	t.Parallel()
+	l := newLog(t, origin)
+	cosigners, _ := keysOf(t, "w.example/witness", true)
+	w, err := New(t.TempDir(), []Log{{Origin: origin, Keys: l.keys}}, cosigners, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(old, size uint64) int {
+		t.Helper()
+		root, err := l.tiles.Root(size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := ledger.Checkpoint{Origin: origin, Size: size, Root: root, Time: testTime}.Sign(l.signers...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w.add(append(fmt.Appendf(nil, "old %d\n\n", old), text...)).status
+	}
+	if status := ask(0, 20); status != http.StatusOK {
+		t.Fatal(status)
+	}
+	if err := w.SetLogs(nil); err != nil {
+		t.Fatal(err)
+	}
+	if status := ask(20, 20); status != http.StatusNotFound {
+		t.Errorf("it is not witnessed any more: %d", status)
+	}
+	if err := w.SetLogs([]Log{{Origin: origin, Keys: l.keys}}); err != nil {
+		t.Fatal(err)
+	}
+	l.grow(t, "other")
+	if status := ask(0, 20); status != http.StatusConflict {
+		t.Errorf("it signs a fork: %d", status)
+	}
+	if w.Status()[0].Evidence != 1 {
+		t.Error("no evidence is kept")
+	}
+	if err := w.SetLogs([]Log{{Origin: origin}}); !errors.Is(err, ErrLogs) || ask(20, 20) == http.StatusNotFound {
+		t.Errorf("a list that cannot be is taken: %v", err)
+	}
+}

@@ -134,6 +134,7 @@ func (t *trip) recordAttempt(r *http.Request) error {
 	attempt := t.record
 	attempt.Event, attempt.ResponseID, attempt.AttemptOf = "attempt", "", t.responseID
 	attempt.Outcome, attempt.CorrelationID, attempt.Interface = "ATTEMPT", t.correlationID(), t.interfaceName()
+	attempt.Kind = t.kindOf()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), recordTimeout)
 	defer cancel()
 	return t.app.gateway.journal.Append(ctx, &attempt)

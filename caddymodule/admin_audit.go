@@ -343,13 +343,15 @@ func (a *App) anchoredInFiles() ([]audit.KeptCheckpoint, error) {
 
 // auditCheckpoint is the newest signed state of this node's log.
 type auditCheckpoint struct {
-	Note   string       `json:"note"` // signed (C2SP tlog-checkpoint)
-	Origin string       `json:"origin"`
-	Size   uint64       `json:"size"`
-	Root   ledger.Hash  `json:"root"`
-	Time   time.Time    `json:"time"`
-	Keys   []string     `json:"keys"`   // verifier keys, to be kept elsewhere
-	Guests []guestState `json:"guests"` // how anchors and sinks are doing
+	Note   string      `json:"note"` // signed (C2SP tlog-checkpoint)
+	Origin string      `json:"origin"`
+	Size   uint64      `json:"size"`
+	Root   ledger.Hash `json:"root"`
+	Time   time.Time   `json:"time"`
+	Keys   []string    `json:"keys"` // verifier keys, to be kept elsewhere
+	// WitnessKeys are those of this gateway as a witness, for the anchors of others.
+	WitnessKeys []string     `json:"witness_keys,omitempty"`
+	Guests      []guestState `json:"guests"` // how anchors and sinks are doing
 }
 
 func (c *adminCall) checkpoint(nothing) (auditCheckpoint, error) {
@@ -365,10 +367,13 @@ func (c *adminCall) checkpoint(nothing) (auditCheckpoint, error) {
 		Note: string(signed.Note), Origin: signed.Origin, Size: signed.Size, Root: signed.Root, Time: signed.Time,
 		Guests: c.app.outward.states(),
 	}
-	for _, s := range options.Ledger.Signers {
-		out.Keys = append(out.Keys, s.Key)
+	out.Keys = verifierKeys(options.Ledger.Signers)
+	if c.app.Audit.Witness == nil {
+		return out, nil
 	}
-	return out, nil
+	cosigners, err := c.app.cosigners()
+	out.WitnessKeys = verifierKeys(cosigners)
+	return out, err
 }
 
 // auditRetirement deletes what is past retention, or only looks.

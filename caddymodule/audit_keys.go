@@ -59,11 +59,7 @@ func (a *App) journalOptions() (audit.Options, error) {
 
 // openWitness opens what cosigns others' checkpoints. Its folder is one process's: it stays open across reloads.
 func (a *App) openWitness(g *gateway) (*witness.Witness, error) {
-	pair, err := a.signingKeys(witnessKeyFile, a.Audit.Witness.Name, "/witness")
-	if err != nil {
-		return nil, err
-	}
-	cosigners, err := pair.Cosigners(time.Now)
+	cosigners, err := a.cosigners()
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +68,23 @@ func (a *App) openWitness(g *gateway) (*witness.Witness, error) {
 		w, err := witness.New(dir, nil, cosigners, nil)
 		return w, nil, err
 	})
+}
+
+// cosigners sign for this gateway as a witness.
+func (a *App) cosigners() ([]ledger.Signer, error) {
+	pair, err := a.signingKeys(witnessKeyFile, a.Audit.Witness.Name, "/witness")
+	if err != nil {
+		return nil, err
+	}
+	return pair.Cosigners(time.Now)
+}
+
+// verifierKeys are what others need to know of signers.
+func verifierKeys(signers []ledger.Signer) (keys []string) {
+	for _, s := range signers {
+		keys = append(keys, s.Key)
+	}
+	return keys
 }
 
 // witnessed are the logs that are to be witnessed.

@@ -55,6 +55,7 @@ func auditCommands(cmd *cobra.Command) {
 
 	checkpoint := auditCommand("checkpoint", "输出最新的已签检查点；请保存在网关之外")
 	checkpoint.Flags().Bool("keys", false, "改为输出验证密钥，每行一个")
+	checkpoint.Flags().Bool("witness-keys", false, "改为输出本网关作为见证方的验证密钥，每行一个")
 	run(checkpoint, cobra.NoArgs, showCheckpoint)
 
 	retire := auditCommand("retire", "删除已过保存期的记录（至少 180 天），哈希保留")
@@ -371,6 +372,12 @@ func showCheckpoint(cmd *cobra.Command, _ []string) error {
 	text := c.Note
 	if keys, _ := cmd.Flags().GetBool("keys"); keys {
 		text = strings.Join(c.Keys, "\n") + "\n"
+	}
+	if keys, _ := cmd.Flags().GetBool("witness-keys"); keys {
+		if len(c.WitnessKeys) == 0 {
+			return errors.New("本网关没有配置为见证方（audit { witness … }）")
+		}
+		text = strings.Join(c.WitnessKeys, "\n") + "\n"
 	}
 	_, err := io.WriteString(cmd.OutOrStdout(), text)
 	for _, s := range c.Guests {

@@ -20,7 +20,7 @@ import (
 )
 
 func init() {
-	for _, m := range []caddy.Module{AnchorFile{}, AnchorHTTP{}, AnchorWitness{}, SinkSyslog{}, SinkLines{}, SinkHTTP{}} {
+	for _, m := range []caddy.Module{AnchorFile{}, AnchorHTTP{}, AnchorWitness{}, AnchorEVM{}, SinkSyslog{}, SinkLines{}, SinkHTTP{}} {
 		caddy.RegisterModule(m)
 	}
 }
@@ -116,6 +116,50 @@ func (a *AnchorWitness) Provision(caddy.Context) (err error) {
 
 // Keep gets the cosignatures.
 func (a *AnchorWitness) Keep(ctx context.Context, log anchor.Log, c *ledger.Signed) (anchor.Kept, error) {
+	return a.to.Keep(ctx, log, c)
+}
+
+// AnchorEVM writes the hash of checkpoints into a chain with Ethereum's JSON-RPC, as the data of a transaction. The node holds the
+// account's key.
+//
+// Syntax:
+//
+//	anchor <name> evm <url> <account> {
+//		header <name> <value>
+//	}
+type AnchorEVM struct {
+	Posting
+	// Account sends the transactions, to itself: 0x and 40 hexadecimal digits.
+	Account string `json:"account"`
+	to      anchor.EVM
+}
+
+// CaddyModule returns the Caddy module information.
+func (AnchorEVM) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: anchorSpace + ".evm", New: func() caddy.Module { return new(AnchorEVM) }}
+}
+
+// UnmarshalCaddyfile parses the line and its block.
+func (a *AnchorEVM) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next()
+	if !d.AllArgs(&a.URL, &a.Account) {
+		return d.ArgErr()
+	}
+	return a.unmarshalBlock(d)
+}
+
+// Provision checks address and account.
+func (a *AnchorEVM) Provision(caddy.Context) (err error) {
+	if !anchor.ValidEVMAccount(a.Account) {
+		return errors.New("the account must be 0x and 40 hexadecimal digits")
+	}
+	a.to.From = a.Account
+	a.to.URL, a.to.Header, err = a.ready()
+	return err
+}
+
+// Keep sends the transaction.
+func (a *AnchorEVM) Keep(ctx context.Context, log anchor.Log, c *ledger.Signed) (anchor.Kept, error) {
 	return a.to.Keep(ctx, log, c)
 }
 
@@ -262,6 +306,10 @@ func (p *Posting) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if !d.Args(&p.URL) || d.NextArg() {
 		return d.ArgErr()
 	}
+	return p.unmarshalBlock(d)
+}
+
+func (p *Posting) unmarshalBlock(d *caddyfile.Dispenser) error {
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		var name, value string
 		switch {
@@ -312,6 +360,7 @@ var (
 	_ anchor.Anchor = (*AnchorFile)(nil)
 	_ anchor.Anchor = (*AnchorHTTP)(nil)
 	_ anchor.Anchor = (*AnchorWitness)(nil)
+	_ anchor.Anchor = (*AnchorEVM)(nil)
 	_ sink.Sink     = (*SinkSyslog)(nil)
 	_ sink.Sink     = (*SinkLines)(nil)
 	_ sink.Sink     = (*SinkHTTP)(nil)

@@ -3,10 +3,12 @@ package caddymodule
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"licgate/audit"
 	"licgate/protocol"
+	"licgate/registry"
 )
 
 // recordStart records that the gateway starts, or that a running one takes a configuration: with a keyed hash of it, as it may hold
@@ -33,17 +35,29 @@ func (a *App) recordStop() error {
 
 // kindOf flags what the ledger of a licence platform is about (standard 5.4.3).
 func (t *trip) kindOf() string {
+	endpoint := t.endpoint
+	if t.call != nil {
+		endpoint = t.call.Endpoint // of a route of the guard, that whose act it is
+	}
 	switch {
-	case t.endpoint == nil:
+	case endpoint == nil:
 		return ""
-	case t.endpoint.Changes():
+	case endpoint.Changes():
 		return audit.KindLifeCycle
 	}
-	switch t.endpoint.Interface {
+	switch endpoint.Interface {
 	case protocol.Login, protocol.Logout, protocol.GetCurrentUser, protocol.List:
 		return ""
 	}
 	return audit.KindUse
+}
+
+// kindOfChanges flags a change of the catalogue.
+func kindOfChanges(changes []registry.Change) string {
+	if slices.ContainsFunc(changes, func(c registry.Change) bool { return c.Kind == "item" }) {
+		return audit.KindCatalogue
+	}
+	return ""
 }
 
 // durations are the parts of the request's time until now, as far as it came.
@@ -70,9 +84,9 @@ func (t *trip) durations() *audit.Durations {
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// durable is what the answer waits for. What makes or changes a licence is strict on any route.
+// durable is what the answer waits for. What makes or changes a licence, or anything behind a guard, is strict on any route.
 func (w *recorder) durable() audit.Durability {
-	if w.trip.record.Kind == audit.KindLifeCycle {
+	if w.trip.record.Kind == audit.KindLifeCycle || w.trip.writes(w.request) {
 		return audit.Strict
 	}
 	return w.durability

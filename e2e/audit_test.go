@@ -226,6 +226,40 @@ func TestTail(t *testing.T) {
 	t.Errorf("nothing of it: %s", out.String())
 }
 
+// TestReloadKeepsSinks: a reload is on record as one, with no stop; a sink goes on under the new configuration where the old one was, and
+// a catalogue that changed is flagged.
+func TestReloadKeepsSinks(t *testing.T) {
+	t.Parallel()
+	g := prepare(t)
+	lines := filepath.Join(g.dir, "siem.jsonl")
+	config := auditGlobals(t, "\t\t\tanchor worm file "+filepath.Join(g.dir, "worm")+"\n\t\t\tsink siem jsonl "+lines) + site(g.port, "\tlicgate")
+	withConfig(config)(g)
+	g.run()
+	g.apply(platform)
+	for i := range 3 {
+		file := filepath.Join(g.dir, "Caddyfile.new")
+		write(t, file, strings.Replace(config, "licgate {\n", "licgate {\n\t\tsession_idle "+strconv.Itoa(20+i)+"m\n", 1))
+		g.must("reload", "--config", file, "--address", "unix/"+filepath.Join(g.dir, "data", "admin.sock"))
+		(&caller{g: g}).get("/license_item/list")
+	}
+	all := g.must("audit", "export")
+	if n := strings.Count(all, `"event":"config"`); n != 3 || strings.Contains(all, `"event":"stop"`) || strings.Count(all, `"event":"start"`) != 1 {
+		t.Errorf("%d reloads on record: %s", n, all)
+	}
+	if !strings.Contains(g.must("audit", "search", "--json", "--kind", "catalogue"), `"interface":"change"`) {
+		t.Error("the catalogue's change is not flagged")
+	}
+	var content []byte
+	for range 200 {
+		content, _ = os.ReadFile(lines)
+		if strings.HasPrefix(string(content), all) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Errorf("the sink has\n%s\nof\n%s", content, all)
+}
+
 // TestWitnessRefusesFork: another department's gateway cosigns; when the journal is put back to an older copy and goes on, it refuses,
 // keeps the evidence, and the gateway says so.
 func TestWitnessRefusesFork(t *testing.T) {
@@ -326,12 +360,16 @@ func TestDiskRefuses(t *testing.T) {
 	c := &caller{g: g}
 	// The first answer of a route that does not wait does: a crash must be known to be able to lose records.
 	c.at(lax, http.MethodGet, "/license_item/list")
+	keeps := g.login("hydj", "zhangbin")
 	limit(1)
 	if a := c.get("/license_item/list"); a.status != http.StatusServiceUnavailable || a.code() != "90003" {
 		t.Errorf("an answer left without its record: %d %s", a.status, a.raw)
 	}
 	if a := c.at(lax, http.MethodGet, "/license_item/list"); a.status != http.StatusUnauthorized {
 		t.Errorf("best effort: %d %s", a.status, a.raw)
+	}
+	if a := keeps.at(lax, http.MethodPost, "/license/"+marriage+"/create"); a.status != http.StatusServiceUnavailable {
+		t.Errorf("a licence is made by best effort: %d %s", a.status, a.raw)
 	}
 	if a := c.get("/readyz"); a.status != http.StatusServiceUnavailable || a.body["audit"] != "down" {
 		t.Errorf("readyz: %d %s", a.status, a.raw)

@@ -21,8 +21,8 @@ require (
 	github.com/prometheus/client_golang v1.24.1
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/spf13/cobra v1.10.2
-	github.com/ulule/limiter/v3 v3.11.2
 	github.com/transparency-dev/merkle v0.0.2
+	github.com/ulule/limiter/v3 v3.11.2
 	go.uber.org/zap v1.28.0
 	go.yaml.in/yaml/v3 v3.0.6
 	golang.org/x/mod v0.42.0

@@ -1,8 +1,10 @@
 package audit
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,6 +52,22 @@ func (d Durability) String() string {
 	return "strict"
 }
 
+// mayLack is how many records of d a crash may lose: 0 none, -1 not known.
+func (d Durability) mayLack() int {
+	if d.mode == bestEffort {
+		return -1
+	}
+	return d.records
+}
+
+// moreLenient is the larger of two bounds, of which -1 is the largest.
+func moreLenient(a, b int) int {
+	if a < 0 || b < 0 {
+		return -1
+	}
+	return max(a, b)
+}
+
 // ErrDurability says that a text names no durability.
 var ErrDurability = errors.New("audit: not a durability: want strict, bounded N T or best_effort")
 
@@ -86,6 +104,9 @@ const (
 func (j *Journal) owe(b *batch, d Durability) debt {
 	now := j.mono()
 	switch {
+	case moreLenient(j.lenient, d.mayLack()) != j.lenient:
+		b.lenient = moreLenient(b.lenient, d.mayLack()) // it waits, until that is noted
+		return waits
 	case d.mode == bestEffort && j.owed >= maxOwed:
 		j.lost++
 		j.stats.Lost++
@@ -105,6 +126,7 @@ func (j *Journal) owe(b *batch, d Durability) debt {
 // pay notes that batches are on disk. The caller holds j.mu.
 func (j *Journal) pay(batches []*batch) {
 	for _, b := range batches {
+		j.lenient = moreLenient(j.lenient, b.lenient)
 		j.stats.Waiting -= len(b.records)
 		if b.owed > 0 {
 			j.owed -= b.owed
@@ -131,4 +153,55 @@ func (j *Journal) carry(batches []*batch, to *group) {
 		j.owing[slices.Index(j.owing, b)] = retry
 		to.batches = append(to.batches, retry)
 	}
+}
+
+// lenientName is the file that notes, before the first answer leaves without waiting, that a crash may lose records, and
+// how many. Closing removes it: when opening finds it, there was a crash.
+const lenientName = "lenient"
+
+// noted is the content of that file.
+type noted struct {
+	Version int `json:"version"`
+	MayLack int `json:"may_lack"`
+}
+
+// noteLenient notes a durability, if none as lenient was.
+func (w *writer) noteLenient(mayLack int) error {
+	more := moreLenient(w.lenient, mayLack)
+	if more == w.lenient {
+		return nil
+	}
+	content, err := json.Marshal(noted{Version: 1, MayLack: more})
+	if err != nil {
+		return err
+	}
+	if err := placeWhole(w.system, w.dir, lenientName, append(content, '\n')); err != nil {
+		return err
+	}
+	w.lenient = more
+	return nil
+}
+
+// forgetLenient is called when all records are on disk, and the journal is closed.
+func (w *writer) forgetLenient() error {
+	if w.lenient == 0 {
+		return nil
+	}
+	if err := w.system.remove(filepath.Join(w.dir, lenientName)); err != nil {
+		return fmt.Errorf("removing %s: %w", lenientName, err)
+	}
+	w.lenient = 0
+	return w.system.syncDir(w.dir)
+}
+
+func readLenient(system fileSystem, dir string) (mayLack int, _ error) {
+	content, err := readWhole(system, filepath.Join(dir, lenientName))
+	if err != nil || content == nil {
+		return 0, err
+	}
+	var n noted
+	if json.Unmarshal(content, &n) != nil || n.Version != 1 {
+		return -1, nil
+	}
+	return n.MayLack, nil
 }

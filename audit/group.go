@@ -22,6 +22,9 @@ type batch struct {
 	leaves  []ledger.Hash
 	err     error
 
+	// lenient is the most lenient durability that is to be noted with it; as in Repair.MayLack.
+	lenient int
+
 	owed  int           // records whose callers do not wait
 	since time.Duration // when the first of them was handed in
 }
@@ -83,7 +86,7 @@ func (g *group) record(e *encoded) {
 }
 
 // maxKeptGroup is how large a buffer is kept for the next group.
-const maxKeptGroup = 4 << 20
+const maxKeptGroup = groupBytes + maxFrame
 
 // release gives up what only this group needed.
 func (g *group) release() {

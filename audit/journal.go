@@ -35,9 +35,11 @@ type Journal struct {
 	owing     []*batch
 	owed      int // records whose callers did not wait, and which are not on disk
 	lost      uint64
+	lenient   int // the most lenient that was noted; as in Repair.MayLack
 	closing   bool
 	confirmed place
 	advanced  chan struct{} // closed when confirmed advances; nil: nobody waits
+	ended     bool          // confirmed does not advance any more
 	stats     Stats
 	health    error
 	closed    error // of the writer; read once done is closed
@@ -48,10 +50,12 @@ type Options struct {
 	Node        string // in every record and segment
 	SegmentSize int64  // bytes after which a new segment starts; 0: 64 MiB
 
-	// KeepPlain leaves sealed segments uncompressed, for file systems that compress.
+	// KeepPlain leaves sealed segments as they are, neither compressed nor indexed. Reindex makes indexes too.
 	KeepPlain bool
 	// Ledger makes the journal keep a Merkle tree and sign checkpoints; nil: none.
 	Ledger *LedgerOptions
+	// Retention is after how long sealed segments are deleted, at least MinRetention and with a Ledger; 0: never.
+	Retention time.Duration
 	// Now is the wall clock; nil: time.Now. Monotonic is a clock that nobody can set; nil: the system's.
 	Now       func() time.Time
 	Monotonic func() time.Duration
@@ -65,10 +69,10 @@ const groupBytes = 8 << 20
 
 func start(w *writer, notary *notary, o Options, locked *os.File) *Journal {
 	j := &Journal{
-		node: w.node, opened: o.Now(), now: o.Now, mono: o.Monotonic, locked: locked,
+		node: w.node, opened: time.Now(), now: o.Now, mono: o.Monotonic, locked: locked,
 		wake: make(chan struct{}, 1), groups: make(chan *group), bases: make(chan place), spent: make(chan *group, 2), done: make(chan struct{}),
 		sealed: w.sealed, notary: notary,
-		gathering: newBatch(), confirmed: w.place,
+		gathering: newBatch(), confirmed: w.place, lenient: w.lenient,
 	}
 	j.spent <- new(group)
 	j.spent <- new(group)
@@ -89,12 +93,8 @@ func (j *Journal) Append(ctx context.Context, r *Record) error {
 	return err
 }
 
-// Receipt says which record was kept: its place and its leaf in the tree. It goes to whom the record is about; once a
-// checkpoint covers it, Prove makes the proof.
-type Receipt struct {
-	Sequence uint64      `json:"sequence"`
-	Leaf     ledger.Hash `json:"leaf"`
-}
+// Receipt says which record was kept. Once a checkpoint covers it, ExportProofs makes the proof.
+type Receipt = ledger.Receipt
 
 // Keep is Append with a durability. Its receipt is zero when it did not wait for the disk.
 func (j *Journal) Keep(ctx context.Context, r *Record, d Durability) (Receipt, error) {
@@ -222,7 +222,7 @@ func (j *Journal) Close() error {
 	if j.notary != nil {
 		err = errors.Join(err, j.notary.finish())
 	}
-	if err := errors.Join(err, j.locked.Close()); err != nil {
+	if err := errors.Join(err, unlock(j.locked)); err != nil {
 		return fmt.Errorf("audit: closing the journal: %w", err)
 	}
 	return nil

@@ -450,3 +450,23 @@ func BenchmarkAppend(b *testing.B) {
 		})
 	}
 }
+
+// TestMonotonic: a time of the running process is also recorded by the clock that nobody sets.
+func TestMonotonic(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j, _ := openTest(t, dir, Options{})
+	r := record("now")
+	r.Time = time.Now()
+	if err := j.Append(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	appendTest(t, j, "a wall clock's time")
+	got := exportTest(t, dir, Query{})
+	if want := int64(r.Time.Sub(j.opened)); got[0].Monotonic != want || want <= 0 || got[1].Monotonic != 0 {
+		t.Errorf("%d and %d, want %d", got[0].Monotonic, got[1].Monotonic, want)
+	}
+	if r.Monotonic != 0 {
+		t.Error("the caller's record is changed")
+	}
+}

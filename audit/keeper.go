@@ -14,18 +14,23 @@ import (
 // keeper does what the journal needs done beside writing: it packs sealed segments, begins a new segment when the day
 // has changed, tries again after a failure when nobody asks, and records jumps of the clock and lost records.
 type keeper struct {
-	j      *Journal
-	system fileSystem
-	dir    string
-	plain  bool
-	tick   time.Duration
+	j       *Journal
+	system  fileSystem
+	dir     string
+	plain   bool
+	keep    time.Duration   // 0: for ever
+	noIndex map[string]bool // segments that cannot have one
+	tick    time.Duration
+
+	retiring sync.Mutex
+	nextDue  time.Time // when to look again for what is past retention
 
 	ctx  context.Context
 	stop context.CancelFunc
 	done sync.WaitGroup
 
 	mu    sync.Mutex
-	fault error // of the last attempt to pack, or nil
+	fault error // of the last attempt to pack or to delete, or nil
 
 	wall   time.Time
 	uptime time.Duration
@@ -42,13 +47,11 @@ const (
 )
 
 func (j *Journal) startKeeper(system fileSystem, dir string, o Options) {
-	k := &keeper{j: j, system: system, dir: dir, plain: o.KeepPlain, tick: keeperTick, wall: j.now(), uptime: j.mono()}
+	k := &keeper{j: j, system: system, dir: dir, plain: o.KeepPlain, keep: o.Retention, noIndex: make(map[string]bool), tick: keeperTick, wall: j.now(), uptime: j.mono()}
 	k.ctx, k.stop = context.WithCancel(context.Background())
 	j.keeper = k
 	k.done.Go(k.run)
-	if !k.plain {
-		k.done.Go(k.pack)
-	}
+	k.done.Go(k.tidy)
 	if j.notary != nil {
 		j.notary.j = j
 		k.done.Go(func() { j.notary.run(k.ctx) })
@@ -113,12 +116,18 @@ func (k *keeper) record(event, detail string) error {
 	return k.j.Append(k.ctx, &Record{Time: k.j.now(), Event: event, Outcome: "SUCCESS", Detail: detail})
 }
 
-// pack packs what is sealed, whenever that may have changed.
-func (k *keeper) pack() {
+// tidy packs what is sealed, and deletes what is past retention, whenever that may have changed.
+func (k *keeper) tidy() {
 	ticker := time.NewTicker(daily * k.tick)
 	defer ticker.Stop()
 	for {
-		err := k.packAll()
+		var err error
+		if !k.plain {
+			err = errors.Join(k.packAll(), reindex(k.ctx, k.system, k.dir, k.rest(), k.noIndex))
+		}
+		if k.keep > 0 {
+			err = errors.Join(err, k.retireHourly(k.ctx, k.keep))
+		}
 		k.mu.Lock()
 		k.fault = err
 		k.mu.Unlock()
@@ -139,7 +148,7 @@ func (k *keeper) packAll() error {
 	}
 	var errs []error
 	for _, name := range names[:max(0, len(names)-1)] {
-		if plain, err := isPlain(k.system, k.dir, name); err != nil || !plain {
+		if plain, err := exists(k.system, k.dir, name); err != nil || !plain {
 			errs = append(errs, err)
 			continue
 		}
@@ -151,8 +160,8 @@ func (k *keeper) packAll() error {
 	return errors.Join(errs...)
 }
 
-// isPlain reports whether the segment's plain file is there.
-func isPlain(system fileSystem, dir, name string) (bool, error) {
+// exists reports whether a file is there.
+func exists(system fileSystem, dir, name string) (bool, error) {
 	f, err := system.openRead(filepath.Join(dir, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil

@@ -255,8 +255,10 @@ func TestLenient(t *testing.T) {
 					t.Fatalf("%s: %v, %v", id, receipt, err)
 				}
 			}
-			keep("a")
-			appendTest(t, j, "b") // waits for a too
+			if r, err := j.Keep(t.Context(), record("a"), d); err != nil || r.Sequence != 1 { // the first waits until it is noted
+				t.Fatalf("%+v, %v", r, err)
+			}
+			appendTest(t, j, "b")
 			system.fail("sync")
 			keep("c")
 			keep("d")
@@ -313,6 +315,7 @@ func TestBoundedWaits(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			j.lenient = -1 // noted before
 			for range test.free {
 				if r, err := j.Keep(t.Context(), record("free"), test.d); err != nil || r.Sequence != 0 {
 					t.Fatalf("%+v, %v", r, err)
@@ -352,6 +355,9 @@ func TestLostRecordsAreCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := j.Keep(t.Context(), record("x"), BestEffort); err != nil {
+		t.Fatal(err)
+	}
 	release := system.holdSync()
 	for range maxOwed + 7 {
 		if _, err := j.Keep(t.Context(), record("x"), BestEffort); err != nil {
@@ -362,7 +368,7 @@ func TestLostRecordsAreCounted(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	release()
-	for j.Stats().Records < maxOwed+1 {
+	for j.Stats().Records < maxOwed+2 {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if err := j.Close(); err != nil {

@@ -26,3 +26,9 @@ func lock(dir string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// unlock gives the lock back. Closing alone would not, as long as a child of this process, between fork and exec, has the
+// file too.
+func unlock(f *os.File) error {
+	return errors.Join(os.NewSyscallError("flock", unix.Flock(int(f.Fd()), unix.LOCK_UN)), f.Close())
+}

@@ -47,8 +47,6 @@ type notary struct {
 	keys    []ledger.Verifier
 	tree    *ledger.Tree
 	walker  *walker
-	waiting bool          // there are records that no checkpoint covers
-	begun   time.Duration // when the oldest of them was seen
 	history int64
 	hourly  time.Time // of the last checkpoint in the history
 
@@ -58,6 +56,9 @@ type notary struct {
 	signed *ledger.Signed
 	news   chan struct{} // closed when signed changes; nil: nobody waits
 	fault  error
+
+	waiting bool          // there are records that no checkpoint covers
+	begun   time.Duration // when the oldest of them was seen
 }
 
 var errOrigin = errors.New("audit: a ledger needs signers, all of one name")
@@ -99,7 +100,9 @@ func (n *notary) open() (*Fault, error) {
 			n.hourly = last.Time
 		}
 	}
-	n.tree = ledger.NewTree(n.files)
+	if n.tree, err = n.retiredTree(); err != nil {
+		return nil, err
+	}
 	signed, err := readCheckpoint(n.system, n.dir, n.keys)
 	switch {
 	case errors.Is(err, ledger.ErrCheckpoint):
@@ -118,6 +121,19 @@ func (n *notary) open() (*Fault, error) {
 	}
 	n.tree, n.signed = tree, signed
 	return nil, nil
+}
+
+// retiredTree is the tree over the records that were deleted: what a tree that is made again begins with.
+func (n *notary) retiredTree() (*ledger.Tree, error) {
+	gone, _, err := readRetired(n.system, n.dir)
+	if err != nil || gone == nil {
+		return ledger.NewTree(n.files), err
+	}
+	tree, err := ledger.OpenTree(n.files, gone.Last)
+	if errors.Is(err, ledger.ErrTree) {
+		return ledger.NewTree(n.files), nil // lost records all
+	}
+	return tree, err
 }
 
 func (n *notary) setAside(cause string) (*Fault, error) {
@@ -198,17 +214,23 @@ func (n *notary) step(ctx context.Context, now bool) error {
 	if fresh == 0 {
 		return nil
 	}
-	if !n.waiting {
-		n.waiting, n.begun = true, n.j.mono()
-	}
-	if !now && fresh < busyRecords && n.j.mono()-n.begun < n.options.Within-n.options.Busy {
+	if waited := n.wait(); !now && fresh < busyRecords && waited < n.options.Within-n.options.Busy {
 		return nil
 	}
 	if err := n.checkpoint(); err != nil {
 		return fmt.Errorf("audit: making a checkpoint: %w", err)
 	}
-	n.waiting = false
 	return nil
+}
+
+// wait notes that there are records that no checkpoint covers, and says since how long.
+func (n *notary) wait() time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.waiting {
+		n.waiting, n.begun = true, n.j.mono()
+	}
+	return n.j.mono() - n.begun
 }
 
 // follow adds the leaves up to confirmed, from the queue where it has them.
@@ -278,7 +300,7 @@ func (n *notary) checkpoint() error {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.signed = &signed
+	n.signed, n.waiting = &signed, false
 	if n.news != nil {
 		close(n.news)
 		n.news = nil

@@ -20,7 +20,10 @@ const defaultSegmentSize = 64 << 20
 // record (or to the head, when the journal ends before it). Verify reports such a place for ever.
 type Repair struct {
 	Segment string
-	Bytes   int64  // cut off; no record that Append had confirmed is among them
+	Bytes   int64 // cut off; no record that Append had confirmed is among them
+	// MayLack is what a crash may have lost: at most so many records whose callers did not wait. 0: nothing; every answered
+	// record is there. -1: not known, there was best effort.
+	MayLack int
 	Damage  *Fault // what opening found and did not touch
 }
 
@@ -41,6 +44,9 @@ func openJournal(system fileSystem, dir string, o Options) (*Journal, Repair, er
 	if len(o.Node) > maxNode || !utf8.ValidString(o.Node) {
 		return nil, Repair{}, fmt.Errorf("audit: opening the journal: the node's name is longer than %d bytes or not UTF-8", maxNode)
 	}
+	if o.Retention != 0 && (o.Retention < MinRetention || o.Ledger == nil) {
+		return nil, Repair{}, fmt.Errorf("audit: opening the journal: %w", ErrRetention)
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, Repair{}, fmt.Errorf("audit: making the journal's directory: %w", err)
 	}
@@ -51,7 +57,7 @@ func openJournal(system fileSystem, dir string, o Options) (*Journal, Repair, er
 	w := &writer{system: system, dir: dir, node: o.Node, limit: o.SegmentSize, now: o.Now, sealed: make(chan struct{}, 1)}
 	notary, repair, err := w.openAll(o)
 	if err != nil {
-		return nil, Repair{}, errors.Join(fmt.Errorf("audit: opening the journal: %w", err), locked.Close())
+		return nil, Repair{}, errors.Join(fmt.Errorf("audit: opening the journal: %w", err), unlock(locked))
 	}
 	return start(w, notary, o, locked), repair, nil
 }
@@ -88,6 +94,15 @@ func (w *writer) open(covered uint64) (Repair, error) {
 	if err != nil {
 		return Repair{}, err
 	}
+	gone, goneDamage, err := readRetired(w.system, w.dir)
+	if err != nil {
+		return Repair{}, err
+	}
+	if gone != nil {
+		if err := removeRetired(w.system, w.dir, gone.Last); err != nil {
+			return Repair{}, err
+		}
+	}
 	names, err := segments(w.system, w.dir)
 	if err != nil {
 		return Repair{}, err
@@ -104,10 +119,15 @@ func (w *writer) open(covered uint64) (Repair, error) {
 	if damage == nil {
 		damage = headFault(noted, end, len(names))
 	}
+	damage = firstFault(damage, goneDamage)
 	if damage == nil && covered > end.sequence {
 		damage = &Fault{File: end.name, Offset: end.size, Sequence: end.sequence + 1, Cause: causeMissing(end.sequence+1, covered)}
 	}
 	repair := Repair{Damage: firstFault(end.damage, damage)}
+	if repair.MayLack, err = readLenient(w.system, w.dir); err != nil {
+		return Repair{}, err
+	}
+	w.lenient = repair.MayLack
 	w.place = end.place
 	if noted != nil && noted.Sequence > end.sequence {
 		w.place = place{sequence: noted.Sequence, chain: noted.Chain}

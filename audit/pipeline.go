@@ -3,6 +3,7 @@ package audit
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 )
 
@@ -63,15 +64,61 @@ func (j *Journal) write(w *writer) {
 		}
 		j.bases <- g.last
 		err := j.commit(w, g, carried)
+		answered := len(g.leaves)
 		j.spent <- g
 		if err == nil && len(carried.batches) > 0 {
 			_ = j.flush(w, carried)
 		}
+		j.letThemCome(answered)
 	}
 	if len(carried.batches) > 0 {
 		j.closed = j.flush(w, carried)
 	}
-	j.closed = errors.Join(j.closed, w.seal(), w.dropSpare())
+	j.end()
+	if j.closed = errors.Join(j.closed, w.seal()); j.closed == nil {
+		j.closed = w.forgetLenient()
+	}
+	j.closed = errors.Join(j.closed, w.dropSpare())
+}
+
+// letThemCome gives way to callers that were just answered and come again at once, before the next group is taken: they all
+// share one sync then, instead of every other one each. It ends as soon as nobody comes any more, so it costs a lone
+// caller, and callers with something else to do, next to nothing.
+func (j *Journal) letThemCome(answered int) {
+	began := j.mono()
+	most := j.waiting() + answered
+	for idle := 0; idle < 3; {
+		before := j.waiting()
+		if before >= most || j.mono()-began > maxGiveWay {
+			return
+		}
+		runtime.Gosched()
+		if j.waiting() == before {
+			idle++
+		} else {
+			idle = 0
+		}
+	}
+}
+
+// maxGiveWay bounds how long the disk is left alone.
+const maxGiveWay = 500 * time.Microsecond
+
+func (j *Journal) waiting() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.stats.Waiting
+}
+
+// end tells followers that nothing more will come.
+func (j *Journal) end() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.ended = true
+	if j.advanced != nil {
+		close(j.advanced)
+		j.advanced = nil
+	}
 }
 
 // flush writes what was carried.

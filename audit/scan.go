@@ -32,6 +32,10 @@ const (
 	causeHeadBroken = "head 文件损坏或版本不识别"
 	causeCheckpoint = "检查点损坏，或不是由本日志的密钥签发"
 	causeTree       = "哈希树文件损坏，或与检查点不符"
+	causeRetired    = "retired 文件损坏，或没有与之相符的删除记录"
+	causeTooEarly   = "删除的记录未满 180 天"
+	causeLeaf       = "记录与哈希树中当时的哈希不符：记录在写入之后被改动"
+	causeIndex      = "索引与日志不符，请重建索引"
 	causeHeadChain  = "链值与 head 文件不符：日志或 head 文件被替换"
 )
 

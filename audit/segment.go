@@ -177,6 +177,9 @@ func (f frame) time() time.Time {
 	return t
 }
 
+// holds reports whether the payload holds a member as it is encoded.
+func (f frame) holds(member []byte) bool { return bytes.Contains(f.payload, member) }
+
 // firstOfWrite returns the sequence of the first record that was written together with f, or 0.
 func (f frame) firstOfWrite() uint64 {
 	if n := f.sequence(); n > uint64(f.index) {

@@ -19,8 +19,10 @@ type Stats struct {
 	TreeSize  uint64
 	TreeTime  time.Time
 	TreeFault error
-	// PackFault is why the last attempt to pack sealed segments failed.
-	PackFault error
+	// TreeLag is since when there are records that no checkpoint covers; 0: there are none.
+	TreeLag time.Duration
+	// TidyFault is why the last attempt to pack sealed segments, or to delete those past retention, failed.
+	TidyFault error
 
 	// Written is the time spent in writes and syncs; LastWrite is that of the last group.
 	Written, LastWrite time.Duration
@@ -51,13 +53,16 @@ func (j *Journal) Stats() Stats {
 	s.Owed, s.Sequence = j.owed, j.confirmed.sequence
 	j.keeper.mu.Lock()
 	defer j.keeper.mu.Unlock()
-	s.PackFault = j.keeper.fault
+	s.TidyFault = j.keeper.fault
 	if n := j.notary; n != nil {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		s.TreeFault = n.fault
 		if n.signed != nil {
 			s.TreeSize, s.TreeTime = n.signed.Size, n.signed.Time
+		}
+		if n.waiting {
+			s.TreeLag = j.mono() - n.begun
 		}
 	}
 	return s

@@ -38,6 +38,7 @@ type writer struct {
 	dirty   bool   // the file may hold more than size
 	place   place
 	spare   chan writable // the next segment in the making; nil: there is none
+	lenient int           // as the file says that notes it
 	sealed  chan struct{} // gets a token when a segment was sealed
 }
 
@@ -48,6 +49,11 @@ func (w *writer) commit(g *group) error {
 	}
 	if len(g.leaves) == 0 {
 		return nil
+	}
+	for _, b := range g.batches {
+		if err := w.noteLenient(b.lenient); err != nil {
+			return err
+		}
 	}
 	if w.place.sequence < w.first {
 		w.day = dayOf(w.now())

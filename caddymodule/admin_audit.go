@@ -1,66 +1,400 @@
 package caddymodule
 
 import (
+	"cmp"
+	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"licgate/audit"
+	"licgate/audit/ledger"
+	"licgate/licence"
 )
 
 // auditQuery selects records of this node's journal.
 type auditQuery struct {
-	Since      string `json:"since,omitempty"` // RFC 3339, inclusive
-	Until      string `json:"until,omitempty"` // RFC 3339, exclusive
-	Department string `json:"department,omitempty"`
-	App        string `json:"app,omitempty"`
-	Account    string `json:"account,omitempty"`
-	Interface  string `json:"interface,omitempty"`
-	Item       string `json:"item,omitempty"`
-	ResponseID string `json:"response_id,omitempty"`
-	Outcome    string `json:"outcome,omitempty"`
-	Limit      int    `json:"limit,omitempty"`
+	Since         string `json:"since,omitempty"` // RFC 3339, inclusive
+	Until         string `json:"until,omitempty"` // RFC 3339, exclusive
+	Department    string `json:"department,omitempty"`
+	App           string `json:"app,omitempty"`
+	Account       string `json:"account,omitempty"`
+	Interface     string `json:"interface,omitempty"`
+	Item          string `json:"item,omitempty"`
+	ResponseID    string `json:"response_id,omitempty"`
+	CorrelationID string `json:"correlation_id,omitempty"`
+	Outcome       string `json:"outcome,omitempty"`
+	Event         string `json:"event,omitempty"` // request, attempt, admin …
+	Kind          string `json:"kind,omitempty"`  // catalogue, lifecycle, use
+	Limit         int    `json:"limit,omitempty"`
 }
 
 func (q auditQuery) query() (audit.Query, error) {
 	out := audit.Query{
 		Department: q.Department, App: q.App, Account: q.Account, Interface: q.Interface, Item: q.Item,
-		ResponseID: q.ResponseID, Outcome: q.Outcome, Limit: q.Limit,
+		ResponseID: q.ResponseID, CorrelationID: q.CorrelationID, Outcome: q.Outcome, Event: q.Event, Kind: q.Kind, Limit: q.Limit,
 	}
 	var errs [2]error
-	if q.Since != "" {
-		out.Since, errs[0] = time.Parse(time.RFC3339, q.Since)
-	}
-	if q.Until != "" {
-		out.Until, errs[1] = time.Parse(time.RFC3339, q.Until)
-	}
-	if errors.Join(errs[:]...) != nil {
-		return out, adminError(http.StatusBadRequest, "since、until 应为 RFC 3339 时间，例如 2026-01-02T15:04:05+08:00")
-	}
-	return out, nil
+	out.Since, errs[0] = instant(q.Since)
+	out.Until, errs[1] = instant(q.Until)
+	return out, errors.Join(errs[:]...)
 }
 
-// auditFault is the trailer that says that a stream of records is not whole.
-const auditFault = "Licgate-Audit-Fault"
-
-// records streams records as JSON lines. A fault of the journal stands in a trailer, behind what could be read.
-func (c *adminCall) records(q auditQuery) (any, error) {
-	query, err := q.query()
-	if err != nil {
-		return nil, err
+// instant reads a time; "" is none.
+func instant(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
 	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return t, adminError(http.StatusBadRequest, "since、until 应为 RFC 3339 时间，例如 2026-01-02T15:04:05+08:00")
+	}
+	return t, nil
+}
+
+// Trailers of a stream: that it is not whole, and how many selected records are not yet under a checkpoint.
+const (
+	auditFault   = "Licgate-Audit-Fault"
+	auditWaiting = "Licgate-Audit-Waiting"
+)
+
+// stream sends lines. A fault of the journal stands in a trailer, behind what could be read.
+func stream(write func(w http.ResponseWriter) error) any {
 	return streamed(func(w http.ResponseWriter) error {
 		w.Header().Set("Content-Type", "application/x-ndjson; charset=utf-8")
-		w.Header().Set("Trailer", auditFault)
-		_, err := audit.Export(c.r.Context(), c.app.auditFolder(), query, w)
+		w.Header().Set("Trailer", auditFault+", "+auditWaiting)
+		err := write(w)
 		if errors.Is(err, audit.ErrDamaged) {
 			w.Header().Set(auditFault, "damaged")
 			return nil
 		}
 		return err
+	})
+}
+
+// records streams records as JSON lines, without a look at any index.
+func (c *adminCall) records(q auditQuery) (any, error) {
+	query, err := q.query()
+	if err != nil {
+		return nil, err
+	}
+	return stream(func(w http.ResponseWriter) error {
+		_, err := audit.Export(c.r.Context(), c.app.auditFolder(), query, w)
+		return err
 	}), nil
 }
 
-func (c *adminCall) verifyAudit(nothing) (audit.Report, error) {
-	return audit.Verify(c.r.Context(), c.app.auditFolder())
+// auditSearch selects records also by what stands in them as keyed hashes. It comes in a body: neither stands in any URL or log.
+type auditSearch struct {
+	auditQuery
+	Licence string `json:"licence,omitempty"` // 电子证照编码
+	// Identity is a holder's identity number: found is who asked by it, and who touched one of the licences that he holds now.
+	Identity string `json:"identity,omitempty"`
 }
+
+// searchAudit streams the selected records.
+func (c *adminCall) searchAudit(q auditSearch) (any, error) {
+	query, err := q.query()
+	if err != nil {
+		return nil, err
+	}
+	g := c.app.gateway
+	if q.Licence != "" {
+		query.Licence = g.auditHash("licence", q.Licence)
+	}
+	queries := []audit.Query{query}
+	if q.Identity != "" {
+		if queries, err = c.aboutHolder(query, licence.NormaliseIdentity(q.Identity)); err != nil {
+			return nil, err
+		}
+	}
+	return stream(func(w http.ResponseWriter) error {
+		return searchAll(c.r.Context(), c.app.auditFolder(), queries, w)
+	}), nil
+}
+
+// aboutHolder is the query by a holder's number, and by each of his licences.
+func (c *adminCall) aboutHolder(q audit.Query, number string) ([]audit.Query, error) {
+	g, st := c.app.gateway, c.app.gateway.state.Load()
+	items := make([]string, 0, len(st.items))
+	for _, item := range st.items {
+		items = append(items, item.Code)
+	}
+	byNumber := q
+	byNumber.Identity = g.auditHash("identity", number)
+	queries := []audit.Query{byNumber}
+	const size = 100
+	for page := 1; ; page++ {
+		held, total, err := g.licences.ByHolder(c.r.Context(), []string{number}, items, licence.Page{Index: page, Size: size})
+		if err != nil {
+			return nil, fmt.Errorf("finding the holder's licences: %w", err)
+		}
+		for _, l := range held {
+			hash := g.auditHash("licence", l.Code)
+			if q.Licence != "" && q.Licence != hash {
+				continue
+			}
+			byLicence := q
+			byLicence.Licence = hash
+			queries = append(queries, byLicence)
+		}
+		if page*size >= total || len(held) == 0 {
+			return queries, nil
+		}
+	}
+}
+
+// searchAll writes what any of the queries finds, each record once, in order. Of one query nothing is held back.
+func searchAll(ctx context.Context, dir string, queries []audit.Query, w http.ResponseWriter) error {
+	write := func(payload []byte) error {
+		_, err := w.Write(append(slices.Clip(payload), '\n'))
+		return err
+	}
+	if len(queries) == 1 {
+		return audit.Search(ctx, dir, queries[0], func(_ *audit.Record, payload []byte) error { return write(payload) })
+	}
+	found := map[uint64][]byte{}
+	var damaged error
+	for _, q := range queries {
+		err := audit.Search(ctx, dir, q, func(r *audit.Record, payload []byte) error {
+			found[r.Sequence] = slices.Clone(payload)
+			return nil
+		})
+		if err != nil && !errors.Is(err, audit.ErrDamaged) {
+			return err
+		}
+		damaged = cmp.Or(damaged, err)
+	}
+	numbers := make([]uint64, 0, len(found))
+	for n := range found {
+		numbers = append(numbers, n)
+	}
+	slices.Sort(numbers)
+	if limit := queries[0].Limit; limit > 0 {
+		numbers = numbers[:min(limit, len(numbers))]
+	}
+	for _, n := range numbers {
+		if err := write(found[n]); err != nil {
+			return err
+		}
+	}
+	return damaged
+}
+
+// auditExport selects records that leave with proofs, for a third party.
+type auditExport struct {
+	auditQuery
+	Complete bool     `json:"complete,omitempty"` // all records, for who checks the whole log; no query then
+	From     []uint64 `json:"from,omitempty"`     // sizes of checkpoints that the receiver keeps
+}
+
+// exportAudit streams records with their proofs (package audit/evidence).
+func (c *adminCall) exportAudit(q auditExport) (any, error) {
+	query, err := q.query()
+	if err != nil {
+		return nil, err
+	}
+	if c.app.gateway.journal.Checkpoint() == nil {
+		return nil, audit.ErrNoCheckpoint
+	}
+	if q.Complete && query != (audit.Query{}) {
+		return nil, audit.ErrIncomplete
+	}
+	return stream(func(w http.ResponseWriter) error {
+		o := audit.ProofOptions{Query: query, Complete: q.Complete, Since: q.From}
+		proven, err := audit.ExportProofs(c.r.Context(), c.app.auditFolder(), o, w)
+		if proven.Waiting > 0 {
+			w.Header().Set(auditWaiting, strconv.Itoa(proven.Waiting))
+		}
+		return err
+	}), nil
+}
+
+// proveRecord streams the proof of what was recorded of one request.
+func (c *adminCall) proveRecord(nothing) (any, error) {
+	proof, err := audit.Prove(c.r.Context(), c.app.auditFolder(), c.path["response_id"])
+	if err != nil {
+		return nil, err
+	}
+	return stream(func(w http.ResponseWriter) error {
+		_, err := w.Write(proof)
+		return err
+	}), nil
+}
+
+// auditTail says from where on to follow; 0: from now on.
+type auditTail struct {
+	After int64 `json:"after,omitempty"`
+}
+
+// tailAudit streams records as they come, until the caller goes away.
+func (c *adminCall) tailAudit(q auditTail) (any, error) {
+	after, _ := c.app.gateway.journal.Last()
+	if q.After > 0 {
+		after = uint64(q.After)
+	}
+	return stream(func(w http.ResponseWriter) error {
+		control := http.NewResponseController(w)
+		w.WriteHeader(http.StatusOK)
+		if err := control.Flush(); err != nil {
+			return err
+		}
+		err := c.app.gateway.journal.Follow(c.r.Context(), after, func(_ uint64, record []byte) error {
+			if _, err := w.Write(append(slices.Clip(record), '\n')); err != nil {
+				return err
+			}
+			return control.Flush()
+		})
+		if c.r.Context().Err() != nil || errors.Is(err, audit.ErrUnavailable) {
+			return nil // the caller went away, or the gateway stops
+		}
+		return err
+	}), nil
+}
+
+// auditVerification is what is known from elsewhere of this log.
+type auditVerification struct {
+	Since       string           `json:"since,omitempty"` // leaves out segments from before
+	Keys        []string         `json:"keys,omitempty"`
+	Checkpoints []keptCheckpoint `json:"checkpoints,omitempty"`
+	// Anchors compares with what anchors of kind file hold themselves, besides their receipts, and demands that all anchors are well.
+	Anchors bool `json:"anchors,omitempty"`
+	Indexes bool `json:"indexes,omitempty"`
+}
+
+// keptCheckpoint is a signed checkpoint and where it was kept.
+type keptCheckpoint struct {
+	Source string `json:"source"`
+	Note   string `json:"note"`
+}
+
+// auditReport is what verifying found.
+type auditReport struct {
+	audit.Report
+	Anchors []guestState `json:"anchors,omitempty"` // when asked for
+}
+
+// options are those of package audit.
+func (q auditVerification) options() (o audit.VerifyOptions, err error) {
+	if o.Since, err = instant(q.Since); err != nil {
+		return o, err
+	}
+	if o.Keys, err = parseVerifiers(q.Keys); err != nil {
+		return o, adminError(http.StatusBadRequest, "验证密钥不正确：应为 NAME+ID+BASE64")
+	}
+	for _, k := range q.Checkpoints {
+		o.Checkpoints = append(o.Checkpoints, audit.KeptCheckpoint{Source: k.Source, Note: []byte(k.Note)})
+	}
+	o.Indexes = q.Indexes
+	return o, nil
+}
+
+func (c *adminCall) verifyWith(q auditVerification) (auditReport, error) {
+	o, err := q.options()
+	if err != nil {
+		return auditReport{}, err
+	}
+	var out auditReport
+	if q.Anchors {
+		anchored, err := c.app.anchoredInFiles()
+		if err != nil {
+			return out, err
+		}
+		o.Checkpoints = append(o.Checkpoints, anchored...)
+		out.Anchors = slices.DeleteFunc(c.app.outward.states(), func(s guestState) bool { return s.Kind != "anchor" })
+	}
+	out.Report, err = audit.VerifyWith(c.r.Context(), c.app.auditFolder(), o)
+	return out, err
+}
+
+func (c *adminCall) verifyAudit(nothing) (auditReport, error) {
+	return c.verifyWith(auditVerification{})
+}
+
+// anchoredInFiles reads the checkpoints that anchors of kind file have, from those files.
+func (a *App) anchoredInFiles() ([]audit.KeptCheckpoint, error) {
+	var kept []audit.KeptCheckpoint
+	for _, g := range a.outward.anchors {
+		file, ok := g.Anchor.(*AnchorFile)
+		if !ok {
+			continue
+		}
+		content, err := os.ReadFile(file.Path)
+		if err != nil {
+			return nil, adminError(http.StatusConflict, "读不到存证 %s 的文件：%v", g.Name, err)
+		}
+		for i, line := range strings.Split(strings.TrimSuffix(string(content), "\n"), "\n") {
+			var note string
+			if json.Unmarshal([]byte(line), &note) != nil {
+				continue // half a line of a crash
+			}
+			kept = append(kept, audit.KeptCheckpoint{Source: fmt.Sprintf("存证 %s 第 %d 行", g.Name, i+1), Note: []byte(note)})
+		}
+	}
+	return kept, nil
+}
+
+// auditCheckpoint is the newest signed state of this node's log.
+type auditCheckpoint struct {
+	Note   string      `json:"note"` // signed (C2SP tlog-checkpoint)
+	Origin string      `json:"origin"`
+	Size   uint64      `json:"size"`
+	Root   ledger.Hash `json:"root"`
+	Time   time.Time   `json:"time"`
+	Keys   []string    `json:"keys"` // verifier keys, to be kept elsewhere
+	// WitnessKeys are those of this gateway as a witness, for the anchors of others.
+	WitnessKeys []string     `json:"witness_keys,omitempty"`
+	Guests      []guestState `json:"guests"` // how anchors and sinks are doing
+}
+
+func (c *adminCall) checkpoint(nothing) (auditCheckpoint, error) {
+	signed := c.app.gateway.journal.Checkpoint()
+	if signed == nil {
+		return auditCheckpoint{}, audit.ErrNoCheckpoint
+	}
+	options, err := c.app.journalOptions()
+	if err != nil {
+		return auditCheckpoint{}, err
+	}
+	out := auditCheckpoint{
+		Note: string(signed.Note), Origin: signed.Origin, Size: signed.Size, Root: signed.Root, Time: signed.Time,
+		Guests: c.app.outward.states(),
+	}
+	out.Keys = verifierKeys(options.Ledger.Signers)
+	if c.app.Audit.Witness == nil {
+		return out, nil
+	}
+	cosigners, err := c.app.cosigners()
+	out.WitnessKeys = verifierKeys(cosigners)
+	return out, err
+}
+
+// auditRetirement deletes what is past retention, or only looks.
+type auditRetirement struct {
+	Keep   string `json:"keep,omitempty"` // a duration such as 365d; default: the configured one
+	DryRun bool   `json:"dry_run,omitempty"`
+}
+
+func (c *adminCall) retireAudit(q auditRetirement) (audit.Retired, error) {
+	keep := time.Duration(c.app.Audit.Retention)
+	if q.Keep != "" {
+		var err error
+		if keep, err = parseSpan(q.Keep); err != nil {
+			return audit.Retired{}, adminError(http.StatusBadRequest, "保存期不正确，例如 365d")
+		}
+	}
+	if keep == 0 {
+		return audit.Retired{}, adminError(http.StatusConflict, "没有配置 retention，也没有给出保存期")
+	}
+	return c.app.gateway.journal.Retire(c.r.Context(), keep, q.DryRun)
+}
+
+// cursorFolder is where sinks note how far they came.
+func (a *App) cursorFolder() string { return filepath.Join(a.auditFolder(), "sinks") }

@@ -75,6 +75,11 @@ var adminFailures = []struct {
 	{errUnknownObject, http.StatusNotFound, "没有这个应用、账户或管理员"},
 	{errUnknownAction, http.StatusNotFound, "没有这个操作"},
 	{errDevelopmentOff, http.StatusForbidden, "配置未允许开发用实名凭据（licgate { credential { development loopback } }）"},
+	{audit.ErrNoCheckpoint, http.StatusConflict, "还没有签发检查点：新记录在一分钟之内签发，请稍后再试"},
+	{audit.ErrNotCovered, http.StatusConflict, "这条记录还没有纳入检查点：一分钟之内纳入，请稍后再试"},
+	{audit.ErrNoRecord, http.StatusNotFound, "本节点的审计记录中没有这个应答标识"},
+	{audit.ErrIncomplete, http.StatusConflict, "不能完整导出：已有记录过期删除或损坏，或同时给出了检索条件"},
+	{audit.ErrRetention, http.StatusUnprocessableEntity, "审计记录至少保存 180 天"},
 	{audit.ErrUnavailable, http.StatusServiceUnavailable, "审计记录无法保存，操作未执行"},
 }
 

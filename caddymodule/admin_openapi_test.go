@@ -12,6 +12,9 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3gen"
+
+	"licgate/audit"
+	"licgate/audit/evidence"
 )
 
 // TestOpenAPI: the description that is served is what the table of routes and its types say, and is valid.
@@ -110,13 +113,22 @@ func (r *adminRoute) describe(schemas openapi3.Schemas) (*openapi3.Operation, er
 			return nil, err
 		}
 		content := openapi3.NewContentWithJSONSchemaRef(schema)
-		if r.path == "audit/records" {
+		if r.lines() {
 			content = openapi3.NewContentWithSchemaRef(schema, []string{"application/x-ndjson"})
 		}
 		answer.WithContent(content)
 	}
 	op.Responses = openapi3.NewResponses(openapi3.WithStatus(http.StatusOK, &openapi3.ResponseRef{Value: answer}))
 	return op, nil
+}
+
+// lines reports whether the route streams JSON lines.
+func (r *adminRoute) lines() bool {
+	switch r.answer.(type) {
+	case audit.Record, evidence.Entry:
+		return true
+	}
+	return false
 }
 
 // closed says that members which the body does not have are refused.

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"licgate/audit"
+	"licgate/audit/evidence"
 )
 
 // adminRoutes are all calls of the admin API, by power. Paths are laid out so that Caddy's remote admin endpoint can hold an identity to
@@ -70,6 +71,13 @@ var adminRoutes = sync.OnceValue(func() []*adminRoute {
 
 		// audit
 		on(get, "audit/records", powerAudit, "本节点的审计记录，每行一条 JSON", (*adminCall).records).answers(audit.Record{}),
+		on(post, "audit/search", powerAudit, "检索审计记录；可按持证人证件号码或证照编码", (*adminCall).searchAudit).answers(audit.Record{}),
+		on(post, "audit/export", powerAudit, "导出审计记录，每条附包含证明，供第三方以 licgate-verify 核对", (*adminCall).exportAudit).answers(evidence.Entry{}),
+		on(get, "audit/prove/{response_id}", powerAudit, "证明一次请求留下了什么记录", (*adminCall).proveRecord).answers(evidence.Entry{}),
+		on(get, "audit/tail", powerAudit, "跟踪新的审计记录", (*adminCall).tailAudit).answers(audit.Record{}),
 		on(get, "audit/verify", powerAudit, "校验本节点的审计记录", (*adminCall).verifyAudit),
+		on(post, "audit/verify", powerAudit, "以留在别处的密钥与检查点校验本节点的审计记录", (*adminCall).verifyWith),
+		on(get, "audit/checkpoint", powerAudit, "最新的已签检查点、验证密钥与各存证、外送的状态", (*adminCall).checkpoint),
+		on(post, "audit/retire", powerAudit, "删除已过保存期的记录（至少 180 天），哈希保留", (*adminCall).retireAudit),
 	}
 })

@@ -64,6 +64,8 @@ type App struct {
 	// Decisions is a file of named test decisions that every version has to pass. Default: policy/decisions.txt under Data, if there
 	// is one.
 	Decisions string `json:"policy_decisions,omitempty"`
+	// Audit says how records are kept, signed, and brought to others.
+	Audit AuditOptions `json:"audit,omitzero"`
 	// Credential says whose real-name credentials psn_holder accepts.
 	Credential Credential `json:"credential,omitzero"`
 	// Keys says how keys are guarded.
@@ -72,6 +74,7 @@ type App struct {
 	gateway    *gateway
 	sessions   *session.Manager // of systems
 	admins     *session.Manager // of administrators; one, so that its limit of guesses at a time holds for all of them
+	outward    *outward
 	verifier   *session.CredentialVerifier
 	developer  *session.DevelopmentSigner
 	developed  *session.CredentialVerifier // what the developer signs
@@ -124,6 +127,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	a.reading = make(chan struct{}, 1)
 	a.sessions, a.admins = a.gateway.sessionManager(a), a.adminSessions()
+	if a.outward, err = openOutward(ctx, a, a.gateway); err != nil {
+		return err
+	}
 	if a.Credential.JWKSFile != "" || a.Credential.JWKSURL != "" {
 		a.verifier, err = session.NewCredentialVerifier(session.CredentialConfig{
 			JWKSFile: a.Credential.JWKSFile, JWKSURL: a.Credential.JWKSURL,
@@ -144,8 +150,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 		}
 	}
 	a.keyWork = newKeyWorker(a)
-	a.metrics, err = newMetrics(ctx.GetMetricsRegistry(), a.gateway)
-	return err
+	if a.metrics, err = newMetrics(ctx.GetMetricsRegistry(), a.gateway); err != nil {
+		return err
+	}
+	return ctx.GetMetricsRegistry().Register(&auditMetrics{journal: a.gateway.journal, outward: a.outward})
 }
 
 func (a *App) defaults() error {
@@ -226,7 +234,7 @@ func (a *App) check() error {
 	case a.BodyLimit < 0 || a.BatchBodyLimit < 0:
 		return errors.New("licgate: body limits must be positive")
 	}
-	return nil
+	return a.Audit.check()
 }
 
 // running is the app that serves. Caddy puts a new admin endpoint in place before it knows whether the new configuration is any
@@ -239,10 +247,14 @@ func (a *App) Start() error {
 		return err
 	}
 	version := a.gateway.state.Load().version
-	if err := a.event("start", fmt.Sprintf("策略版本 %d", version)); err != nil {
+	if err := a.recordStart(version); err != nil {
 		return fmt.Errorf("licgate: recording the start: %w", err)
 	}
 	ctx, stop := context.WithCancel(a.ctx)
+	if err := a.outward.start(ctx, a.logger); err != nil {
+		stop()
+		return err
+	}
 	a.stop, a.background = stop, make(chan struct{})
 	go a.housekeeping(ctx)
 	a.keyWorking = make(chan struct{})
@@ -269,7 +281,8 @@ func (a *App) Stop() error {
 		a.stop()
 		<-a.background
 		<-a.keyWorking
-		if err := a.event("stop", ""); err != nil {
+		a.outward.wait()
+		if err := a.recordStop(); err != nil {
 			a.logger.Error("the stop could not be recorded", zap.Error(err))
 		}
 	}

@@ -34,6 +34,9 @@ import (
 //			hold            <duration>
 //			decisions       <file>
 //		}
+//		audit {
+//			… as parseAuditOptions
+//		}
 //		credential {
 //			jwks_file   <file>
 //			jwks_url    <url>
@@ -78,6 +81,8 @@ func parseApp(d *caddyfile.Dispenser, _ any) (any, error) {
 			return nil
 		case "policy":
 			return parsePolicy(d, a)
+		case "audit":
+			return parseAuditOptions(d, &a.Audit)
 		case "credential":
 			return parseCredential(d, &a.Credential)
 		case "keys":

@@ -212,7 +212,7 @@ func (a *App) enforce(ctx context.Context, p *plannedChange, c change, result *a
 	}
 	if err := g.journal.Append(ctx, &audit.Record{
 		Event: "admin", Time: p.now, Account: c.by.String(), Interface: "change", Outcome: "ATTEMPT", Allow: true,
-		PolicyVersion: version.Number, Detail: detail,
+		PolicyVersion: version.Number, Detail: detail, Kind: kindOfChanges(p.Changes),
 	}); err != nil {
 		return err
 	}

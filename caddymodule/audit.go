@@ -2,20 +2,27 @@ package caddymodule
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
+	"encoding/hex"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/google/uuid"
 	"go.uber.org/zap"
 
+	"licgate/audit"
+	"licgate/gm"
 	"licgate/protocol"
 )
 
@@ -24,10 +31,18 @@ import (
 //
 // Syntax:
 //
-//	licgate_audit
+//	licgate_audit {
+//		durability strict | bounded <records> <duration> | best_effort
+//	}
 type Audit struct {
-	app    *App
-	logger *zap.Logger
+	// Durability is what an answer waits for: "strict" (default: until its record is on disk), "bounded N T" (at most N records of
+	// answers that left, the oldest not longer ago than T, may be lost in a crash), "best_effort". What makes or changes licences is
+	// strict always.
+	Durability string `json:"durability,omitempty"`
+
+	app        *App
+	logger     *zap.Logger
+	durability audit.Durability
 }
 
 // CaddyModule returns the Caddy module information.
@@ -38,12 +53,29 @@ func (Audit) CaddyModule() caddy.ModuleInfo {
 // Provision finds the app.
 func (a *Audit) Provision(ctx caddy.Context) (err error) {
 	a.logger = ctx.Logger()
+	if a.durability, err = audit.ParseDurability(cmp.Or(a.Durability, "strict")); err != nil {
+		return fmt.Errorf("licgate_audit: %w", err)
+	}
 	a.app, err = appOf(ctx)
 	return err
 }
 
 func parseAudit(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
-	return new(Audit), noArguments(h.Dispenser)
+	a := new(Audit)
+	return a, block(h.Dispenser, func(word string) error {
+		if word != "durability" {
+			return unknownWord(h.Dispenser, word)
+		}
+		return a.unmarshalDurability(h.Dispenser)
+	})
+}
+
+func (a *Audit) unmarshalDurability(d *caddyfile.Dispenser) error {
+	a.Durability = strings.Join(d.RemainingArgs(), " ")
+	if _, err := audit.ParseDurability(a.Durability); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
 }
 
 // identityHeaders are set towards an upstream by authorize; a client's copies never pass.
@@ -58,8 +90,11 @@ func (a *Audit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	t.endpoint, t.itemCode, t.routeFailure = protocol.Route(r)
 	t.openRecord(r)
 	r = withTrip(r, t)
+	rec := &recorder{inner: w, trip: t, request: r, logger: a.logger, durability: a.durability, receipt: r.Header.Get(receiptHeader) != ""}
 	cleanRequest(r)
-	rec := &recorder{inner: w, trip: t, request: r, logger: a.logger}
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = countedBody{r.Body, &t.record.BytesIn}
+	}
 
 	defer func() {
 		if p := recover(); p != nil {
@@ -134,14 +169,31 @@ func cleanRequest(r *http.Request) {
 func (t *trip) openRecord(r *http.Request) {
 	rec := &t.record
 	rec.Event, rec.ResponseID, rec.Time = "request", t.responseID, t.arrived
-	rec.Method, rec.Address = r.Method, clientIP(r)
+	rec.Method, rec.Protocol, rec.Address = r.Method, r.Proto, clientIP(r)
 	rec.Interface = t.interfaceName()
 	if id, ok := caddyhttp.GetVar(r.Context(), "trace_id").(string); ok {
 		rec.TraceID = id
 	}
 	if r.TLS != nil {
 		rec.TLS = tls.VersionName(r.TLS.Version) + " " + tls.CipherSuiteName(r.TLS.CipherSuite)
+		rec.ServerName = r.TLS.ServerName
+		if len(r.TLS.PeerCertificates) > 0 {
+			sum := gm.SM3(r.TLS.PeerCertificates[0].Raw)
+			rec.ClientCert = hex.EncodeToString(sum[:])
+		}
 	}
+}
+
+// countedBody counts what is read of a request's body.
+type countedBody struct {
+	io.ReadCloser
+	n *int64
+}
+
+func (b countedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	*b.n += int64(n)
+	return n, err
 }
 
 // clientIP is the address of the client as Caddy's trusted_proxies settle it.
@@ -166,7 +218,14 @@ type recorder struct {
 	wrote   bool
 	kept    bool // the record was written, whether or not it succeeded
 	blocked bool // the record was not kept: everything further is dropped
+
+	durability audit.Durability
+	receipt    bool // the caller asks for one
 }
+
+// receiptHeader asks for a receipt, with any value, and holds it in answers about the life of a licence: SEQUENCE:LEAF, what
+// licgate-verify --receipt takes. The record is in the log from then on for good, or the log is caught.
+const receiptHeader = "Licgate-Receipt"
 
 // Header returns the header of the answer.
 func (w *recorder) Header() http.Header { return w.inner.Header() }
@@ -258,11 +317,18 @@ func (w *recorder) keep(status int) error {
 			rec.Outcome = "FAILURE"
 		}
 	}
-	rec.Millis = float64(time.Since(t.arrived).Microseconds()) / 1000
+	rec.Millis, rec.Durations, rec.Kind = millis(time.Since(t.arrived)), t.durations(), t.kindOf()
+	if n, err := strconv.ParseInt(w.Header().Get("Content-Length"), 10, 64); err == nil {
+		rec.BytesOut = n
+	}
 	// The client may be gone; the record is kept all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.request.Context()), recordTimeout)
 	defer cancel()
-	return t.app.gateway.journal.Append(ctx, rec)
+	receipt, err := t.app.gateway.journal.Keep(ctx, rec, w.durable())
+	if err == nil && w.receipt && rec.Kind == audit.KindLifeCycle && t.session != nil && receipt.Sequence != 0 {
+		w.Header().Set(receiptHeader, receipt.String())
+	}
+	return err
 }
 
 // statusClientGone is what the record of a request holds whose client went away before the answer.

@@ -108,17 +108,23 @@ func passwordFlag(cmd *cobra.Command) {
 
 // askPasswords reads passwords: never from the arguments, which other users see.
 func askPasswords(cmd *cobra.Command, prompts ...string) ([]string, error) {
-	if path, _ := cmd.Flags().GetString("password-file"); path != "" {
+	path, _ := cmd.Flags().GetString("password-file")
+	return askSecrets(cmd, "口令", path, prompts...)
+}
+
+// askSecrets reads a line for each prompt: from a private file when there is a path, else from the terminal, unseen, or standard input.
+func askSecrets(cmd *cobra.Command, what, path string, prompts ...string) ([]string, error) {
+	if path != "" {
 		info, err := os.Stat(path)
 		if err != nil {
-			return nil, fmt.Errorf("读不到口令文件：%w", err)
+			return nil, fmt.Errorf("读不到%s文件：%w", what, err)
 		}
 		if info.Mode().Perm()&0o077 != 0 {
-			return nil, fmt.Errorf("口令文件权限为 %o，其他用户可读；请执行 chmod 600 %s", info.Mode().Perm(), path)
+			return nil, fmt.Errorf("%s文件权限为 %o，其他用户可读；请执行 chmod 600 %s", what, info.Mode().Perm(), path)
 		}
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, fmt.Errorf("读不到口令文件：%w", err)
+			return nil, fmt.Errorf("读不到%s文件：%w", what, err)
 		}
 		defer f.Close()
 		return readLines(f, len(prompts))
@@ -130,7 +136,7 @@ func askPasswords(cmd *cobra.Command, prompts ...string) ([]string, error) {
 			text, err := term.ReadPassword(fd)
 			fmt.Fprintln(cmd.ErrOrStderr())
 			if err != nil {
-				return nil, fmt.Errorf("读口令：%w", err)
+				return nil, fmt.Errorf("读%s：%w", what, err)
 			}
 			all = append(all, string(text))
 		}

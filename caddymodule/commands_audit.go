@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -20,36 +22,86 @@ import (
 )
 
 func auditCommands(cmd *cobra.Command) {
-	verify := &cobra.Command{Use: "verify", Short: "校验审计记录是否完整、未被改动"}
-	gatewayFlags(verify)
-	dataFlag(verify)
+	verify := auditCommand("verify", "校验审计记录是否完整、未被改动")
+	verify.Flags().String("since", "", "只读此时间以后的段；更早的只核对哈希")
+	verify.Flags().StringArray("checkpoint", nil, "留在别处的检查点文件：日志必须与之一致；可重复")
+	verify.Flags().StringArray("key", nil, "留在别处的验证密钥（NAME+ID+BASE64），或每行一个密钥的文件；可重复")
+	verify.Flags().Bool("anchors", false, "同时核对存证文件本身，并要求所有存证正常")
+	verify.Flags().Bool("indexes", false, "重建索引并比对")
 	run(verify, cobra.NoArgs, verifyAudit)
 
-	export := &cobra.Command{Use: "export", Short: "导出审计记录，每行一条 JSON"}
-	gatewayFlags(export)
-	dataFlag(export)
+	export := auditCommand("export", "导出审计记录，每行一条 JSON；--proofs 每条附包含证明")
 	export.Flags().StringP("out", "o", "", "写入此文件（权限 0600，不得已存在）；默认标准输出")
+	export.Flags().Bool("proofs", false, "附检查点与包含证明，供第三方以 licgate-verify 核对；与 --department 合用，只含该部门的记录")
+	export.Flags().Bool("complete", false, "带证明导出全部记录")
+	export.Flags().UintSlice("from", nil, "接收方持有的检查点的条数：附由它到现在的一致性证明")
 	query := queryFlags(export)
 	run(export, cobra.NoArgs, func(cmd *cobra.Command, _ []string) error { return exportAudit(cmd, query) })
 
-	search := &cobra.Command{Use: "search", Short: "检索审计记录"}
-	gatewayFlags(search)
-	dataFlag(search)
+	search := auditCommand("search", "检索审计记录；--identity 查谁看过某人的证照")
+	search.Flags().Bool("identity", false, "按持证人证件号码检索；号码从终端或标准输入读，不得写在命令行")
+	search.Flags().String("identity-file", "", "从此文件读证件号码（权限须为 0600）")
+	search.Flags().String("licence", "", "证照编码")
 	searchQuery := queryFlags(search)
 	run(search, cobra.NoArgs, func(cmd *cobra.Command, _ []string) error { return searchAudit(cmd, searchQuery) })
 
-	group(cmd, verify, export, search)
+	tail := auditCommand("tail", "跟踪新的审计记录，Ctrl-C 结束")
+	tail.Flags().Int64("after", 0, "从此序号之后开始；默认从现在开始")
+	run(tail, cobra.NoArgs, tailAudit)
+
+	prove := auditCommand("prove RESPONSE_ID", "证明一次请求留下了什么记录，供 licgate-verify 核对")
+	prove.Flags().StringP("out", "o", "", "写入此文件（权限 0600，不得已存在）；默认标准输出")
+	run(prove, cobra.ExactArgs(1), proveAudit)
+
+	checkpoint := auditCommand("checkpoint", "输出最新的已签检查点；请保存在网关之外")
+	checkpoint.Flags().Bool("keys", false, "改为输出验证密钥，每行一个")
+	checkpoint.Flags().Bool("witness-keys", false, "改为输出本网关作为见证方的验证密钥，每行一个")
+	run(checkpoint, cobra.NoArgs, showCheckpoint)
+
+	retire := auditCommand("retire", "删除已过保存期的记录（至少 180 天），哈希保留")
+	retire.Flags().String("keep", "", "保存期，例如 365d；默认取配置的 retention")
+	retire.Flags().Bool("dry-run", false, "只看哪些会被删除")
+	run(retire, cobra.NoArgs, retireAudit)
+
+	group(cmd, verify, export, search, tail, prove, checkpoint, retire)
+}
+
+func auditCommand(use, short string) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short}
+	gatewayFlags(cmd)
+	dataFlag(cmd)
+	return cmd
+}
+
+// eitherWay asks the gateway, which puts on record who looked; of a stopped one, or with --data, it reads the journal's files.
+func eitherWay(cmd *cobra.Command, ask, read func() error) error {
+	if !cmd.Flags().Changed("data") {
+		if err := ask(); !errors.Is(err, errUnreachable) {
+			return err
+		}
+	}
+	return read()
 }
 
 func verifyAudit(cmd *cobra.Command, _ []string) error {
-	var report audit.Report
-	err := errUnreachable
-	if !cmd.Flags().Changed("data") {
-		_, err = call(cmd, http.MethodGet, "audit/verify", nil, &report)
+	q, err := verification(cmd)
+	if err != nil {
+		return err
 	}
-	if errors.Is(err, errUnreachable) {
-		report, err = audit.Verify(cmd.Context(), auditDir(cmd))
-	}
+	var report auditReport
+	err = eitherWay(cmd, func() error {
+		_, err := call(cmd, http.MethodPost, "audit/verify", q, &report)
+		return err
+	}, func() error {
+		if q.Anchors {
+			return errors.New("--anchors 须由运行中的网关核对；网关停止时请用 --checkpoint 给出存证文件中的检查点")
+		}
+		o, err := q.options()
+		if err == nil {
+			report.Report, err = audit.VerifyWith(cmd.Context(), auditDir(cmd), o)
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -62,9 +114,68 @@ func verifyAudit(cmd *cobra.Command, _ []string) error {
 		return fmt.Errorf("审计记录不完整：%s 偏移 %d，序号 %d：%s", f.File, f.Offset, f.Sequence, f.Cause)
 	}
 	if !asJSON(cmd) {
-		fmt.Fprintf(cmd.OutOrStdout(), "审计记录完整：%d 段，%d 条，末链值 %s\n", report.Segments, report.Records, report.Last)
+		printReport(cmd, report)
+	}
+	for _, s := range report.Anchors {
+		if s.State != wellWord {
+			return fmt.Errorf("存证 %s 不正常（%s）：%s", s.Name, s.State, s.Cause)
+		}
 	}
 	return nil
+}
+
+func printReport(cmd *cobra.Command, r auditReport) {
+	w := cmd.OutOrStdout()
+	fmt.Fprintf(w, "审计记录完整：%d 段，%d 条，末链值 %s\n", r.Segments, r.Records, r.Last)
+	if r.Retired > 0 {
+		fmt.Fprintf(w, "另有 %d 条已过保存期删除，哈希相符\n", r.Retired)
+	}
+	if r.Skipped > 0 {
+		fmt.Fprintf(w, "更早的 %d 条只核对了哈希\n", r.Skipped)
+	}
+	if r.Covered > 0 {
+		fmt.Fprintf(w, "检查点 %d 个相符，最新的覆盖 %d 条，根 %s\n", r.Checkpoints, r.Covered, r.Root)
+	}
+	if len(r.Cosigners) > 0 {
+		fmt.Fprintf(w, "见证方：%s\n", strings.Join(r.Cosigners, "、"))
+	}
+	for _, s := range r.Anchors {
+		fmt.Fprintf(w, "存证 %s：%s，覆盖 %d 条\n", s.Name, s.State, s.Size)
+	}
+	if !r.Pinned {
+		fmt.Fprintln(w, "验证密钥取自日志目录本身；请以 --key 给出留在别处的密钥，才能发现整体重写")
+	}
+}
+
+// verification reads what is known from elsewhere.
+func verification(cmd *cobra.Command) (q auditVerification, err error) {
+	since, _ := cmd.Flags().GetString("since")
+	if q.Since, err = moment(since); err != nil {
+		return q, err
+	}
+	keys, _ := cmd.Flags().GetStringArray("key")
+	for _, key := range keys {
+		if strings.Contains(key, "+") {
+			q.Keys = append(q.Keys, key)
+			continue
+		}
+		text, err := os.ReadFile(key)
+		if err != nil {
+			return q, fmt.Errorf("读不到密钥文件：%w", err)
+		}
+		q.Keys = append(q.Keys, strings.Fields(string(text))...)
+	}
+	files, _ := cmd.Flags().GetStringArray("checkpoint")
+	for _, file := range files {
+		note, err := os.ReadFile(file)
+		if err != nil {
+			return q, fmt.Errorf("读不到检查点文件：%w", err)
+		}
+		q.Checkpoints = append(q.Checkpoints, keptCheckpoint{Source: file, Note: string(note)})
+	}
+	q.Anchors, _ = cmd.Flags().GetBool("anchors")
+	q.Indexes, _ = cmd.Flags().GetBool("indexes")
+	return q, nil
 }
 
 // queryFlags are the filters of export and search.
@@ -79,7 +190,10 @@ func queryFlags(cmd *cobra.Command) func() (auditQuery, error) {
 	f.StringVar(&q.Interface, "interface", "", "接口方法名")
 	f.StringVar(&q.Item, "item", "", "证照目录编码")
 	f.StringVar(&q.ResponseID, "response-id", "", "应答标识")
+	f.StringVar(&q.CorrelationID, "correlation-id", "", "调用方的 request_id")
 	f.StringVar(&q.Outcome, "outcome", "", "SUCCESS 或 FAILURE")
+	f.StringVar(&q.Event, "event", "", "事件，例如 request、attempt、admin")
+	f.StringVar(&q.Kind, "kind", "", "类别：catalogue 目录、lifecycle 生命周期、use 使用")
 	f.IntVar(&q.Limit, "limit", 0, "最多条数，0 表示不限（search 取最新的）")
 	return func() (auditQuery, error) {
 		var err error
@@ -103,48 +217,20 @@ func moment(text string) (string, error) {
 	return "", usageError(fmt.Sprintf("时间 %q 无法识别，例如 2026-01-02 或 2026-01-02T15:04:05+08:00", text))
 }
 
-// recordsTo writes the selected records as JSON lines: through the gateway, which puts on record who looked; of a stopped one, or of a
-// folder that --data names, from the journal's files.
-func recordsTo(cmd *cobra.Command, q auditQuery, w io.Writer) error {
-	if !cmd.Flags().Changed("data") {
-		err := recordsFromGateway(cmd, q, w)
-		if !errors.Is(err, errUnreachable) {
-			return err
-		}
-	}
-	query, err := q.query()
+// linesFrom copies a stream of the gateway.
+func linesFrom(cmd *cobra.Command, method, path string, body any, w io.Writer) (waiting string, _ error) {
+	resp, err := send(cmd, method, path, body)
 	if err != nil {
-		return err
-	}
-	_, err = audit.Export(cmd.Context(), auditDir(cmd), query, w)
-	return err
-}
-
-func recordsFromGateway(cmd *cobra.Command, q auditQuery, w io.Writer) error {
-	values := url.Values{}
-	for name, value := range map[string]string{
-		"since": q.Since, "until": q.Until, "department": q.Department, "app": q.App, "account": q.Account, "interface": q.Interface,
-		"item": q.Item, "response_id": q.ResponseID, "outcome": q.Outcome,
-	} {
-		if value != "" {
-			values.Set(name, value)
-		}
-	}
-	if q.Limit > 0 {
-		values.Set("limit", strconv.Itoa(q.Limit))
-	}
-	resp, err := send(cmd, http.MethodGet, "audit/records?"+values.Encode(), nil)
-	if err != nil {
-		return err
+		return "", err
 	}
 	defer resp.Body.Close()
 	if _, err := io.Copy(w, resp.Body); err != nil {
-		return fmt.Errorf("读取网关应答：%w", err)
+		return "", fmt.Errorf("读取网关应答：%w", err)
 	}
 	if resp.Trailer.Get(auditFault) != "" {
-		return audit.ErrDamaged
+		return "", audit.ErrDamaged
 	}
-	return nil
+	return resp.Trailer.Get(auditWaiting), nil
 }
 
 // lineCounter counts lines on their way.
@@ -158,24 +244,218 @@ func (c *lineCounter) Write(p []byte) (int, error) {
 	return c.to.Write(p)
 }
 
-func exportAudit(cmd *cobra.Command, query func() (auditQuery, error)) (err error) {
+// outFile is where a command writes to: the file that --out names, or standard output.
+func outFile(cmd *cobra.Command, write func(w io.Writer) error) (err error) {
+	path, _ := cmd.Flags().GetString("out")
+	if path == "" {
+		return write(cmd.OutOrStdout())
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("不能创建导出文件：%w", err)
+	}
+	defer func() { err = errors.Join(err, f.Sync(), f.Close()) }()
+	return write(f)
+}
+
+func exportAudit(cmd *cobra.Command, query func() (auditQuery, error)) error {
 	q, err := query()
 	if err != nil {
 		return err
 	}
-	w := cmd.OutOrStdout()
-	if path, _ := cmd.Flags().GetString("out"); path != "" {
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
-			return fmt.Errorf("不能创建导出文件：%w", err)
+	return outFile(cmd, func(w io.Writer) error {
+		proofs, _ := cmd.Flags().GetBool("proofs")
+		complete, _ := cmd.Flags().GetBool("complete")
+		if proofs || complete {
+			return exportProofs(cmd, auditExport{auditQuery: q, Complete: complete}, w)
 		}
-		defer func() { err = errors.Join(err, f.Sync(), f.Close()) }()
-		w = f
+		counted := &lineCounter{to: w}
+		err := recordsTo(cmd, q, counted)
+		fmt.Fprintf(cmd.ErrOrStderr(), "导出 %d 条\n", counted.n)
+		return err
+	})
+}
+
+// recordsTo writes the selected records as JSON lines, without a look at any index.
+func recordsTo(cmd *cobra.Command, q auditQuery, w io.Writer) error {
+	return eitherWay(cmd, func() error {
+		values, err := queryValues(q)
+		if err == nil {
+			_, err = linesFrom(cmd, http.MethodGet, "audit/records?"+values, nil, w)
+		}
+		return err
+	}, func() error {
+		query, err := q.query()
+		if err == nil {
+			_, err = audit.Export(cmd.Context(), auditDir(cmd), query, w)
+		}
+		return err
+	})
+}
+
+// queryValues writes a query as a URL has it. Nothing personal stands in one.
+func queryValues(q auditQuery) (string, error) {
+	text, err := json.Marshal(q)
+	if err != nil {
+		return "", err
 	}
-	counted := &lineCounter{to: w}
-	err = recordsTo(cmd, q, counted)
-	fmt.Fprintf(cmd.ErrOrStderr(), "导出 %d 条\n", counted.n)
+	var members map[string]any
+	if err := json.Unmarshal(text, &members); err != nil {
+		return "", err
+	}
+	values := url.Values{}
+	for name, value := range members {
+		values.Set(name, fmt.Sprint(value))
+	}
+	return values.Encode(), nil
+}
+
+func exportProofs(cmd *cobra.Command, q auditExport, w io.Writer) error {
+	sizes, _ := cmd.Flags().GetUintSlice("from")
+	for _, size := range sizes {
+		q.From = append(q.From, uint64(size))
+	}
+	waiting := ""
+	err := eitherWay(cmd, func() (err error) {
+		waiting, err = linesFrom(cmd, http.MethodPost, "audit/export", q, w)
+		return err
+	}, func() error {
+		query, err := q.query()
+		if err != nil {
+			return err
+		}
+		proven, err := audit.ExportProofs(cmd.Context(), auditDir(cmd), audit.ProofOptions{Query: query, Complete: q.Complete, Since: q.From}, w)
+		if proven.Waiting > 0 {
+			waiting = strconv.Itoa(proven.Waiting)
+		}
+		return said(err)
+	})
+	if waiting != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "另有 %s 条符合条件，尚未纳入检查点，不在导出中；一分钟之内纳入\n", waiting)
+	}
 	return err
+}
+
+// said says an error of package audit as the gateway would.
+func said(err error) error {
+	for _, row := range adminFailures {
+		if errors.Is(err, row.err) {
+			return errors.New(row.text)
+		}
+	}
+	return err
+}
+
+func proveAudit(cmd *cobra.Command, args []string) error {
+	return outFile(cmd, func(w io.Writer) error {
+		return eitherWay(cmd, func() error {
+			_, err := linesFrom(cmd, http.MethodGet, "audit/prove/"+url.PathEscape(args[0]), nil, w)
+			return err
+		}, func() error {
+			proof, err := audit.Prove(cmd.Context(), auditDir(cmd), args[0])
+			if err == nil {
+				_, err = w.Write(proof)
+			}
+			return said(err)
+		})
+	})
+}
+
+func showCheckpoint(cmd *cobra.Command, _ []string) error {
+	var c auditCheckpoint
+	if _, err := call(cmd, http.MethodGet, "audit/checkpoint", nil, &c); err != nil {
+		return err
+	}
+	if asJSON(cmd) {
+		return printJSON(cmd, c)
+	}
+	text := c.Note
+	if keys, _ := cmd.Flags().GetBool("keys"); keys {
+		text = strings.Join(c.Keys, "\n") + "\n"
+	}
+	if keys, _ := cmd.Flags().GetBool("witness-keys"); keys {
+		if len(c.WitnessKeys) == 0 {
+			return errors.New("本网关没有配置为见证方（audit { witness … }）")
+		}
+		text = strings.Join(c.WitnessKeys, "\n") + "\n"
+	}
+	_, err := io.WriteString(cmd.OutOrStdout(), text)
+	for _, s := range c.Guests {
+		if s.State != wellWord {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s %s 不正常（%s），自 %s：%s\n", guestNames[s.Kind], s.Name, s.State, s.Since.Local().Format(time.DateTime), s.Cause)
+		}
+	}
+	return err
+}
+
+var guestNames = map[string]string{"anchor": "存证", "sink": "外送"}
+
+func retireAudit(cmd *cobra.Command, _ []string) error {
+	var q auditRetirement
+	q.Keep, _ = cmd.Flags().GetString("keep")
+	q.DryRun, _ = cmd.Flags().GetBool("dry-run")
+	var done audit.Retired
+	if _, err := call(cmd, http.MethodPost, "audit/retire", q, &done); err != nil {
+		return err
+	}
+	switch {
+	case asJSON(cmd):
+		return printJSON(cmd, done)
+	case done.Last == 0:
+		fmt.Fprintln(cmd.OutOrStdout(), "没有已过保存期的段")
+	case q.DryRun:
+		fmt.Fprintf(cmd.OutOrStdout(), "将删除序号 %d 及以前的记录（至 %s）\n", done.Last, done.Until.Local().Format(time.DateTime))
+	default:
+		fmt.Fprintf(cmd.OutOrStdout(), "已删除序号 %d 及以前的记录（至 %s），哈希保留\n", done.Last, done.Until.Local().Format(time.DateTime))
+	}
+	return nil
+}
+
+func tailAudit(cmd *cobra.Command, _ []string) error {
+	after, _ := cmd.Flags().GetInt64("after")
+	read, write := io.Pipe()
+	go func() {
+		write.CloseWithError(eitherWay(cmd, func() error {
+			_, err := linesFrom(cmd, http.MethodGet, "audit/tail?after="+strconv.FormatInt(after, 10), nil, write)
+			return err
+		}, func() error {
+			return audit.Tail(cmd.Context(), auditDir(cmd), uint64(max(after, 0)), func(_ uint64, record []byte) error {
+				_, err := write.Write(append(slices.Clip(record), '\n'))
+				return err
+			})
+		}))
+	}()
+	lines := bufio.NewScanner(read)
+	lines.Buffer(nil, 2<<20)
+	for lines.Scan() {
+		if asJSON(cmd) {
+			fmt.Fprintf(cmd.OutOrStdout(), "%s\n", lines.Bytes())
+			continue
+		}
+		line, err := recordLine(lines.Bytes())
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), strings.ReplaceAll(line, "\t", "  "))
+	}
+	return lines.Err()
+}
+
+// askIdentity reads an identity number, when the search is by one: never from the arguments, which other users see.
+func askIdentity(cmd *cobra.Command) (string, error) {
+	wanted, _ := cmd.Flags().GetBool("identity")
+	file, _ := cmd.Flags().GetString("identity-file")
+	if !wanted && file == "" {
+		return "", nil
+	}
+	lines, err := askSecrets(cmd, "证件号码", file, "证件号码")
+	if err != nil {
+		return "", err
+	}
+	if lines[0] = strings.TrimSpace(lines[0]); lines[0] == "" {
+		return "", usageError("没有给出证件号码")
+	}
+	return lines[0], nil
 }
 
 func searchAudit(cmd *cobra.Command, query func() (auditQuery, error)) error {
@@ -186,10 +466,13 @@ func searchAudit(cmd *cobra.Command, query func() (auditQuery, error)) error {
 	// Of too many, the newest are shown.
 	limit := q.Limit
 	q.Limit = 0
+	s := auditSearch{auditQuery: q}
+	s.Licence, _ = cmd.Flags().GetString("licence")
+	if s.Identity, err = askIdentity(cmd); err != nil {
+		return err
+	}
 	read, write := io.Pipe()
-	go func() {
-		write.CloseWithError(recordsTo(cmd, q, write))
-	}()
+	go func() { write.CloseWithError(foundTo(cmd, s, write)) }()
 	lines := bufio.NewScanner(read)
 	lines.Buffer(nil, 2<<20)
 	var found [][]byte
@@ -205,6 +488,26 @@ func searchAudit(cmd *cobra.Command, query func() (auditQuery, error)) error {
 	return printRecords(cmd, found)
 }
 
+// foundTo writes what a search finds as JSON lines.
+func foundTo(cmd *cobra.Command, s auditSearch, w io.Writer) error {
+	return eitherWay(cmd, func() error {
+		_, err := linesFrom(cmd, http.MethodPost, "audit/search", s, w)
+		return err
+	}, func() error {
+		if s.Licence != "" || s.Identity != "" {
+			return errors.New("按证件号码或证照编码检索需要网关在运行：记录中只有带密钥的摘要")
+		}
+		query, err := s.query()
+		if err != nil {
+			return err
+		}
+		return audit.Search(cmd.Context(), auditDir(cmd), query, func(_ *audit.Record, payload []byte) error {
+			_, err := w.Write(append(slices.Clip(payload), '\n'))
+			return err
+		})
+	})
+}
+
 func printRecords(cmd *cobra.Command, found [][]byte) error {
 	if asJSON(cmd) {
 		for _, line := range found {
@@ -215,16 +518,25 @@ func printRecords(cmd *cobra.Command, found [][]byte) error {
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "时间\t应用\t账户\t接口\t目录\t结果\t原因\tresponse_id")
 	for _, line := range found {
-		var r audit.Record
-		if err := json.Unmarshal(line, &r); err != nil {
-			return fmt.Errorf("审计记录无法解析：%w", err)
+		text, err := recordLine(line)
+		if err != nil {
+			return err
 		}
-		name := r.Interface
-		if r.Event != "request" {
-			name = r.Event + " " + r.Interface
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s %s\t%s\t%s\n", r.Time.Local().Format("2006-01-02 15:04:05.000"),
-			r.App, r.Account, name, r.Item, r.Outcome, r.ErrorCode, r.Reason, r.ResponseID)
+		fmt.Fprintln(w, text)
 	}
 	return w.Flush()
+}
+
+// recordLine is a record for people, with tabs between columns.
+func recordLine(line []byte) (string, error) {
+	var r audit.Record
+	if err := json.Unmarshal(line, &r); err != nil {
+		return "", fmt.Errorf("审计记录无法解析：%w", err)
+	}
+	name := r.Interface
+	if r.Event != audit.EventRequest {
+		name = r.Event + " " + r.Interface
+	}
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s %s\t%s\t%s", r.Time.Local().Format("2006-01-02 15:04:05.000"),
+		r.App, r.Account, name, r.Item, r.Outcome, r.ErrorCode, r.Reason, r.ResponseID), nil
 }

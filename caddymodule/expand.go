@@ -14,22 +14,26 @@ import (
 // Syntax:
 //
 //	licgate {
+//		durability … as licgate_audit
 //		limit {
 //			… as licgate_limit
 //		}
 //	}
 func parseWhole(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
-	limit := new(Limit)
+	audit, limit := new(Audit), new(Limit)
 	err := block(h.Dispenser, func(word string) error {
-		if word != "limit" {
-			return unknownWord(h.Dispenser, word)
+		switch word {
+		case "durability":
+			return audit.unmarshalDurability(h.Dispenser)
+		case "limit":
+			return limit.unmarshal(h.WithDispenser(h.NewFromNextSegment()))
 		}
-		return limit.unmarshal(h.WithDispenser(h.NewFromNextSegment()))
+		return unknownWord(h.Dispenser, word)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return chain(new(Health), new(Assets), new(Audit), new(Session), limit, new(Authorize), new(Mask),
+	return chain(new(Health), new(Assets), audit, new(Session), limit, new(Authorize), new(Mask),
 		new(Licences), new(Pages))
 }
 
@@ -38,6 +42,7 @@ func parseWhole(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 // Syntax:
 //
 //	licgate_guard {
+//		durability … as licgate_audit
 //		limit {
 //			… as licgate_limit
 //		}
@@ -47,9 +52,11 @@ func parseWhole(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //		}
 //	}
 func parseGuard(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
-	limit, authorize, mask := new(Limit), &Authorize{Guard: true}, new(Mask)
+	audit, limit, authorize, mask := new(Audit), new(Limit), &Authorize{Guard: true}, new(Mask)
 	err := block(h.Dispenser, func(word string) error {
 		switch word {
+		case "durability":
+			return audit.unmarshalDurability(h.Dispenser)
 		case "limit":
 			return limit.unmarshal(h.WithDispenser(h.NewFromNextSegment()))
 		case "route":
@@ -65,7 +72,7 @@ func parseGuard(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	if err := authorize.Validate(); err != nil {
 		return nil, h.WrapErr(err)
 	}
-	return chain(new(Audit), &Session{Guard: true}, limit, authorize, mask)
+	return chain(audit, &Session{Guard: true}, limit, authorize, mask)
 }
 
 // chain is one handler that runs handlers in order, then whatever follows it in the site.

@@ -140,7 +140,11 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 	}
 	dir := filepath.Join(a.Data, "audit")
 	if g.journal, err = take(g, "journal:"+dir, func() (*audit.Journal, func() error, error) {
-		j, repair, err := audit.OpenJournal(dir, audit.Options{Node: a.Node})
+		options, err := a.journalOptions()
+		if err != nil {
+			return nil, nil, err
+		}
+		j, repair, err := audit.OpenJournal(dir, options)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -338,6 +342,10 @@ func reportRepair(logger *zap.Logger, r audit.Repair) {
 	if r.Bytes > 0 {
 		logger.Warn("a torn tail of the audit journal was cut off; no confirmed record is lost",
 			zap.String("segment", r.Segment), zap.Int64("bytes", r.Bytes))
+	}
+	if r.MayLack != 0 {
+		logger.Warn("the gateway was not stopped, and routes of bounded or best_effort durability answer before the record is on disk: records may be missing",
+			zap.Int("at_most", r.MayLack))
 	}
 }
 

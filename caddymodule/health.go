@@ -66,6 +66,11 @@ type health struct {
 	Sessions string `json:"sessions,omitempty"`
 	Limits   string `json:"limits,omitempty"`
 	Audit    string `json:"audit,omitempty"`
+	// Ledger is "behind" when records are not under a signed checkpoint in time, Anchors and Sinks "down" when one fails, Anchors
+	// "forked" when somebody else has a checkpoint that this log does not go on from. Requests are served all the same.
+	Ledger  string `json:"ledger,omitempty"`
+	Anchors string `json:"anchors,omitempty"`
+	Sinks   string `json:"sinks,omitempty"`
 }
 
 func (a *App) health(ctx context.Context) health {
@@ -82,7 +87,9 @@ func (a *App) health(ctx context.Context) health {
 		Sessions: part(g.sessions.Ping(ctx), "down"),
 		Limits:   part(g.limits.ping(ctx), "fallback"),
 		// A node out of traffic writes nothing, so it would never notice that it can again: it tries here.
-		Audit: part(g.journal.Probe(ctx), "down"),
+		Audit:   part(g.journal.Probe(ctx), "down"),
+		Ledger:  part(a.behind(), "behind"),
+		Anchors: a.outward.worst("anchor"), Sinks: a.outward.worst("sink"),
 	}
 	switch held := g.unconfirmed(); {
 	case held > time.Duration(a.Hold):

@@ -127,16 +127,22 @@ func (m *Mask) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 // recordAttempt keeps, before anything is written, that it is about to be: a crash or a full disk between the write and its
 // record leaves the attempt, and without it nothing is written.
 func (t *trip) recordAttempt(r *http.Request) error {
-	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
-	if t.call == nil || !t.call.Endpoint.Changes() && (!t.foreign || reads) {
+	if !t.writes(r) {
 		return nil
 	}
 	attempt := t.record
 	attempt.Event, attempt.ResponseID, attempt.AttemptOf = "attempt", "", t.responseID
 	attempt.Outcome, attempt.CorrelationID, attempt.Interface = "ATTEMPT", t.correlationID(), t.interfaceName()
+	attempt.Kind = t.kindOf()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), recordTimeout)
 	defer cancel()
 	return t.app.gateway.journal.Append(ctx, &attempt)
+}
+
+// writes reports whether the call makes or changes something: a licence, or whatever an upstream keeps.
+func (t *trip) writes(r *http.Request) bool {
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	return t.call != nil && (t.call.Endpoint.Changes() || t.foreign && !reads)
 }
 
 var (

@@ -42,9 +42,10 @@ var directives = []struct {
 	module caddy.Module
 	parse  httpcaddyfile.UnmarshalHandlerFunc
 }{
-	// answers without identity: am I alive, am I ready; the pages' style sheet
+	// answers without identity: am I alive, am I ready; the pages' style sheet; checkpoints of others
 	{"licgate_health", Health{}, parseHealth},
 	{"licgate_assets", Assets{}, parseAssets},
+	{"licgate_witness", WitnessHandler{}, parseWitness},
 
 	// the five steps
 	{"licgate_audit", Audit{}, parseAudit},

@@ -35,6 +35,8 @@ type trip struct {
 	app   *App
 	state *state // one version of registry and policy for the whole request
 	stage stage
+	// reached is when each step was, after the arrival.
+	reached [stageMask + 1]time.Duration
 
 	responseID string
 	arrived    time.Time
@@ -83,7 +85,7 @@ func advance(r *http.Request, own stage) (*trip, error) {
 	if t.stage != own-1 {
 		return nil, fmt.Errorf("%w: %s follows %s", errChain, stageNames[own], stageNames[t.stage])
 	}
-	t.stage = own
+	t.stage, t.reached[own] = own, time.Since(t.arrived)
 	return t, nil
 }
 

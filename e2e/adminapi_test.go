@@ -129,6 +129,9 @@ func TestAdminAnswersAreDescribed(t *testing.T) {
 		{"sys", "GET", "keys", ""},
 		{"sec", "GET", "keys/jobs/1", ""},
 		{"aud", "GET", "audit/verify", ""},
+		{"aud", "POST", "audit/verify", `{"anchors":true,"indexes":true}`},
+		{"aud", "GET", "audit/checkpoint", ""},
+		{"aud", "POST", "audit/retire", `{"keep":"365d","dry_run":true}`},
 		{"sys", "POST", "administrators/logout", ""},
 		// Refusals are described too.
 		{"aud", "GET", "policy/versions", ""},
@@ -164,7 +167,8 @@ func TestAdminAnswersAreDescribed(t *testing.T) {
 	for path, item := range doc.Paths.Map() {
 		for method := range item.Operations() {
 			switch method + " " + strings.TrimPrefix(path, "/licgate/") {
-			case "GET openapi.json", "GET registry/export", "GET audit/records", "GET integrity", "POST credential", "POST administrators/login",
+			case "GET openapi.json", "GET registry/export", "GET audit/records", "POST audit/search", "POST audit/export", "GET audit/prove/{response_id}", "GET audit/tail", "GET integrity",
+				"POST credential", "POST administrators/login",
 				"POST administrators/password", "POST policy/pending/{id}/approve":
 				continue
 			}

@@ -165,3 +165,25 @@ func (s Signed) Cosign(signers ...Signer) ([]byte, error) {
 	}
 	return signed[len(s.text)+1:], nil
 }
+
+// VerifyCosigned demands that cosigned is s with a valid signature by every one of cosigners, of whom there is one at
+// least.
+func (s Signed) VerifyCosigned(cosigned []byte, cosigners []Verifier) error {
+	list := make([]note.Verifier, len(cosigners))
+	for i, v := range cosigners {
+		list[i] = v
+	}
+	n, err := note.Open(cosigned, note.VerifierList(list...))
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	case n.Text != s.text:
+		return fmt.Errorf("%w: it is another one", ErrCheckpoint)
+	}
+	for _, v := range cosigners {
+		if !v.Cosigner || !signedBy(n.Sigs, v) {
+			return fmt.Errorf("%w: not cosigned by %s+%08x", ErrCheckpoint, v.Name(), v.KeyHash())
+		}
+	}
+	return nil
+}

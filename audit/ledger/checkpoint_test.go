@@ -318,3 +318,16 @@ func FuzzCheckpoint(f *testing.F) {
 		}
 	})
 }
+
+func TestReceipt(t *testing.T) {
+	t.Parallel()
+	r := Receipt{Sequence: 42, Leaf: Leaf([]byte("x"))}
+	if got, err := ParseReceipt(r.String()); err != nil || got != r || r.String() != "42:"+r.Leaf.String() {
+		t.Errorf("%s, %v", r, err)
+	}
+	for _, text := range []string{"", "42", "42:", ":" + r.Leaf.String(), "0:" + r.Leaf.String(), "042:" + r.Leaf.String(), "42:" + r.Leaf.String()[1:], strings.ToUpper(r.String())} {
+		if _, err := ParseReceipt(text); !errors.Is(err, ErrReceipt) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"licgate/gm"
@@ -42,11 +43,9 @@ func OpenKeys(path, name string, random io.Reader) (*KeyPair, error) {
 	if err != nil {
 		return nil, err
 	}
-	var stored storedKeys
-	d := json.NewDecoder(bytes.NewReader(content))
-	d.DisallowUnknownFields()
-	if d.Decode(&stored) != nil || stored.Version != 1 || len(stored.Ed25519) != ed25519.SeedSize {
-		return nil, fmt.Errorf("%w: %s", ErrKeyFile, path)
+	stored, err := parseKeyFile(path, content)
+	if err != nil {
+		return nil, err
 	}
 	if stored.Name != name {
 		return nil, fmt.Errorf("%w: %s is of %q, not of %q", ErrKeyFile, path, stored.Name, name)
@@ -57,6 +56,26 @@ func OpenKeys(path, name string, random io.Reader) (*KeyPair, error) {
 	}
 	key := ed25519.NewKeyFromSeed(stored.Ed25519)
 	return &KeyPair{name: name, ed25519: func() ed25519.PrivateKey { return key }, sm2: sm2}, nil
+}
+
+func parseKeyFile(path string, content []byte) (storedKeys, error) {
+	var stored storedKeys
+	d := json.NewDecoder(bytes.NewReader(content))
+	d.DisallowUnknownFields()
+	if d.Decode(&stored) != nil || stored.Version != 1 || len(stored.Ed25519) != ed25519.SeedSize {
+		return storedKeys{}, fmt.Errorf("%w: %s", ErrKeyFile, path)
+	}
+	return stored, nil
+}
+
+// KeysName returns the name in the key file at path; fs.ErrNotExist when there is none.
+func KeysName(path string) (string, error) {
+	content, err := gm.KeyFile(path, func() ([]byte, error) { return nil, fs.ErrNotExist })
+	if err != nil {
+		return "", err
+	}
+	stored, err := parseKeyFile(path, content)
+	return stored.Name, err
 }
 
 func newKeyFile(name string, random io.Reader) ([]byte, error) {

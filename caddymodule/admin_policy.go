@@ -76,7 +76,7 @@ func (c *adminCall) explain(q explainRequest) (*explained, error) {
 // recordOf finds the record of an answer in this node's journal.
 func (a *App) recordOf(ctx context.Context, responseID string) (*audit.Record, error) {
 	var found *audit.Record
-	err := a.records(ctx, audit.Query{ResponseID: responseID}, func(r *audit.Record) { found = r })
+	err := a.records(ctx, audit.Query{ResponseID: responseID, Event: audit.EventRequest, Limit: 1}, func(r *audit.Record) { found = r })
 	if err != nil && !errors.Is(err, audit.ErrDamaged) {
 		return nil, err
 	}

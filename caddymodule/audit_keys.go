@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"licgate/audit"
 	"licgate/audit/ledger"
 	"licgate/audit/witness"
+	"licgate/gm"
 )
 
 // Files of signing keys, in the keys folder.
@@ -24,6 +26,9 @@ const (
 // name would look like another one, and a host's name may change.
 func (a *App) signingKeys(file, name, suffix string) (*ledger.KeyPair, error) {
 	path := filepath.Join(a.Data, "keys", file)
+	if info, err := os.Lstat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
+		return nil, keyFault(fmt.Errorf("%w: %s has %#o", gm.ErrKeyFileOpen, path, info.Mode().Perm()))
+	}
 	if name == "" {
 		var err error
 		if name, err = ledger.KeysName(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -177,14 +177,16 @@ func (a *Authorize) parse(r *http.Request, t *trip) (*protocol.Call, error) {
 // note puts what the call says into the record.
 func (a *Authorize) note(t *trip) {
 	c, rec := t.call, &t.record
-	rec.ServiceItem, rec.ServiceItemName, rec.BizNum = c.ServiceItemCode, c.ServiceItemName, masking.Number(c.BizNum)
+	// A caller can write anybody's number anywhere.
+	rec.ServiceItem, rec.ServiceItemName, rec.BizNum = masking.Number(c.ServiceItemCode), masking.Number(c.ServiceItemName), masking.Number(c.BizNum)
 	if c.Endpoint.Interface == protocol.Login {
 		// Who tries to log in is on record, whether or not it works.
-		rec.App, rec.Account = c.AppKey, c.Params.Account
+		rec.App, rec.Account = t.triedName("app", c.AppKey), t.triedName("account", c.Params.Account)
 	}
 	if o := c.Operator; o != nil {
 		rec.Operator = &audit.Operator{
-			Account: o.Account, Name: o.Name, Role: o.Role, ServiceOrg: o.ServiceOrg, DivisionCode: o.DivisionCode,
+			Account: masking.Number(o.Account), Name: masking.Number(o.Name), Role: masking.Number(o.Role),
+			ServiceOrg: masking.Number(o.ServiceOrg), DivisionCode: masking.Number(o.DivisionCode),
 		}
 		if o.IdentityNum != "" {
 			rec.Operator.IdentityHash = a.app.gateway.auditHash("identity", licence.NormaliseIdentity(o.IdentityNum))
@@ -196,6 +198,24 @@ func (a *Authorize) note(t *trip) {
 	for _, code := range append([]string{c.LicenseCode}, c.LicenseCodes...) {
 		t.noteLicence(code)
 	}
+}
+
+// triedName is the name that somebody tries to log in by, as the record has it: a registered one as it is; of any other a digest, since
+// people type passwords and numbers there. The same word has the same digest.
+func (t *trip) triedName(kind, name string) string {
+	known := name == ""
+	switch kind {
+	case "app":
+		_, found := t.state.registry.Application(name)
+		known = known || found
+	case "account":
+		_, found := t.state.registry.Account(name)
+		known = known || found
+	}
+	if known {
+		return name
+	}
+	return "unknown:" + t.app.gateway.auditHash(kind, name)[:16]
 }
 
 // noteLicence puts a licence's keyed hash into the record.

@@ -1,14 +1,11 @@
 package caddymodule
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -180,22 +177,10 @@ func (a *App) records(ctx context.Context, q audit.Query, visit func(*audit.Reco
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	read, write := io.Pipe()
-	go func() {
-		_, err := audit.Export(ctx, a.auditFolder(), q, write)
-		write.CloseWithError(err)
-	}()
-	defer read.Close()
-	lines := bufio.NewScanner(read)
-	lines.Buffer(nil, 2<<20)
-	for lines.Scan() {
-		var r audit.Record
-		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
-			return fmt.Errorf("reading a record: %w", err)
-		}
-		visit(&r)
-	}
-	return lines.Err()
+	return audit.Search(ctx, a.auditFolder(), q, func(r *audit.Record, _ []byte) error {
+		visit(r)
+		return nil
+	})
 }
 
 // auditFolder is where this node's journal lies.

@@ -128,7 +128,7 @@ func TestOpenKeyFilesAreRefused(t *testing.T) {
 			files = append(files, path)
 		}
 		return err
-	}); err != nil || len(files) != 4 {
+	}); err != nil || len(files) != 5 {
 		t.Fatalf("%v %v", files, err)
 	}
 	for _, file := range files {

@@ -44,4 +44,6 @@ func TestMaskingRules(t *testing.T) {
 	}
 }
 
-func both(answer, page string) map[string]string { return map[string]string{"answer": answer, "page": page} }
+func both(answer, page string) map[string]string {
+	return map[string]string{"answer": answer, "page": page}
+}

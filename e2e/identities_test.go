@@ -198,7 +198,14 @@ func TestTenThousandIdentities(t *testing.T) {
 	look("the metrics", []byte(g.admin("GET", "/metrics")))
 	look("the configuration", []byte(g.admin("GET", "/config/")))
 	for _, args := range [][]string{
-		{"audit", "export"}, {"audit", "search", "--limit", "100000"}, {"audit", "verify"}, {"export"}, {"policy", "history"}, {"account", "list"}, {"session", "list"}, {"doctor"},
+		{"audit", "export"},
+		{"audit", "search", "--limit", "100000"},
+		{"audit", "verify"},
+		{"export"},
+		{"policy", "history"},
+		{"account", "list"},
+		{"session", "list"},
+		{"doctor"},
 		{"policy", "who", "--item", marriage, "--field", "CZR"},
 	} {
 		out, stderr, _ := g.command(args...)

@@ -329,6 +329,16 @@ func foreignLicence(t *testing.T, c *caller, w *witness) {
 		}
 	}
 	w.refused(t, stranger.call(marriage, "sign", object{"id_code": "R-1", "service_item_code": foreignService}), http.StatusOK, "40005")
+	// Whether somebody holds a licence that the service item has nothing to do with is not told either.
+	holds := func(number string) answer {
+		return stranger.post("/license/auth", object{
+			"service_item_code": foreignService, "service_item_name": "另一事项", "operator": operator(), "identity_number": number, "show_sensitive_data": true,
+		})
+	}
+	theirs, nobodys := holds(holderID).must(t), holds(identity(999)).must(t)
+	if theirs.same() != nobodys.same() {
+		t.Errorf("of a holder of foreign licences: %s\nof nobody: %s", theirs.raw, nobodys.raw)
+	}
 	// Nothing happened to them.
 	c.call(marriage, "sign", object{"license_code": registered}).must(t)
 	c.call(marriage, "abolish", object{"license_code": issued}).must(t)

@@ -313,6 +313,10 @@ func TestAddedObjectsSayWhatTheyHold(t *testing.T) {
 			}
 		}
 	}
+	open := plan(t, v, nil, parse(t, edited(t, []string{`ip_allow: ["127.0.0.0/8"], `, ""})), "a", monday)
+	if i := slices.IndexFunc(open.Changes, func(c Change) bool { return c.Kind == kindApplication }); !strings.Contains(open.Changes[i].Detail, "ip_allow （不限）") {
+		t.Errorf("open to every address: %s", open.Changes[i].Detail)
+	}
 	gone := plan(t, v, full.Next, parse(t, "applications: []"), "a", monday).Changes
 	if len(gone) != 1 || gone[0].Detail != byKind[kindApplication].Detail {
 		t.Errorf("removed: %+v", gone)

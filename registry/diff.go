@@ -87,6 +87,10 @@ func (d *differ) detail(members func()) string {
 		}
 	}
 	d.changes = d.changes[:before]
+	const anywhere = "ip_allow"
+	if d.kind == kindApplication && !slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(w, anywhere) }) {
+		words = append(words, anywhere+" "+Change{Field: anywhere}.value("")) // no restriction is worth saying too
+	}
 	return strings.Join(words, "；")
 }
 

@@ -252,7 +252,7 @@ func (w *keyWorker) tryRegistry(ctx context.Context, j *store.KeyJob) error {
 	if p.state, err = g.newState(number+1, next, head.Lines); err != nil {
 		return err
 	}
-	how := change{by: administrator{claimed: j.By}, why: fmt.Sprintf("密钥任务 %d：重新加密账户与管理员的证件号码", j.Number)}
+	how := change{by: administrator{name: j.By}, why: fmt.Sprintf("密钥任务 %d：重新加密账户与管理员的证件号码", j.Number)}
 	if err := a.enforce(ctx, p, how, new(applied)); err != nil {
 		return err
 	}

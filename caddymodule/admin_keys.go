@@ -85,6 +85,9 @@ type rotateRequest struct {
 
 // rotateKeys gives departments their next keys and seals all that is stored anew, in the background.
 func (c *adminCall) rotateKeys(q rotateRequest) (store.KeyJob, error) {
+	if err := checkRemark("why", q.Why); err != nil {
+		return store.KeyJob{}, err
+	}
 	ctx := c.r.Context()
 	open, err := c.app.gateway.store.OpenJobs(ctx)
 	if err != nil {
@@ -169,6 +172,9 @@ func (c *adminCall) shredKeys(q shredRequest) (store.KeyJob, error) {
 		return store.KeyJob{}, adminError(http.StatusPreconditionRequired, "此操作无法撤销：请在 confirm 中再写一遍要粉碎的部门代码或证照编码")
 	case q.Why == "":
 		return store.KeyJob{}, adminError(http.StatusBadRequest, "缺少 why（粉碎的依据）")
+	}
+	if err := checkRemark("why", q.Why); err != nil {
+		return store.KeyJob{}, err
 	}
 	if q.Licence != "" {
 		return c.shredLicence(q)

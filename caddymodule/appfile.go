@@ -48,14 +48,14 @@ import (
 //	}
 func parseApp(d *caddyfile.Dispenser, _ any) (any, error) {
 	a := new(App)
-	words := map[string]*string{
+	texts := map[string]*string{
 		"data": &a.Data, "store": &a.Store, "sessions": &a.Sessions, "limits": &a.Limits, "node": &a.Node,
 		"item_code_organisation": &a.Organisation,
 	}
 	durations := map[string]*caddy.Duration{"session_lifetime": &a.SessionLifetime, "session_idle": &a.SessionIdle}
 	sizes := map[string]*int64{"body_limit": &a.BodyLimit, "batch_body_limit": &a.BatchBodyLimit}
 	err := block(d, func(word string) error {
-		if s, ok := words[word]; ok {
+		if s, ok := texts[word]; ok {
 			return optional(d, s)
 		}
 		if n, ok := sizes[word]; ok {
@@ -100,32 +100,24 @@ func parseApp(d *caddyfile.Dispenser, _ any) (any, error) {
 }
 
 func parsePolicy(d *caddyfile.Dispenser, a *App) error {
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		var err error
-		switch d.Val() {
+	return section(d, func(word string) error {
+		switch word {
 		case "shadow":
-			err = percentage(d, &a.Shadow)
+			return percentage(d, &a.Shadow)
 		case "approval":
 			if a.Approval = d.RemainingArgs(); len(a.Approval) == 0 {
-				err = d.ArgErr()
+				return d.ArgErr()
 			}
+			return nil
 		case "approval_expiry":
-			err = duration(d, &a.ApprovalExpiry)
+			return duration(d, &a.ApprovalExpiry)
 		case "hold":
-			err = duration(d, &a.Hold)
+			return duration(d, &a.Hold)
 		case "decisions":
-			err = one(d, &a.Decisions)
-		default:
-			err = unknownWord(d, d.Val())
+			return one(d, &a.Decisions)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return unknownWord(d, word)
+	})
 }
 
 func percentage(d *caddyfile.Dispenser, part *float64) error {
@@ -144,21 +136,15 @@ func percentage(d *caddyfile.Dispenser, part *float64) error {
 }
 
 func parseCredential(d *caddyfile.Dispenser, c *Credential) error {
-	words := map[string]*string{
+	texts := map[string]*string{
 		"jwks_file": &c.JWKSFile, "jwks_url": &c.JWKSURL, "issuer": &c.Issuer, "audience": &c.Audience,
 		"development": &c.Development,
 	}
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		s, known := words[d.Val()]
+	return section(d, func(word string) error {
+		s, known := texts[word]
 		if !known {
-			return unknownWord(d, d.Val())
+			return unknownWord(d, word)
 		}
-		if err := optional(d, s); err != nil {
-			return err
-		}
-	}
-	return nil
+		return optional(d, s)
+	})
 }

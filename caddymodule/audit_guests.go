@@ -192,21 +192,18 @@ func (s *SinkSyslog) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if !d.Args(&s.Address) || d.NextArg() {
 		return d.ArgErr()
 	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		switch word := d.Val(); word {
+	return words(d, func(word string) error {
+		switch word {
 		case "ca":
-			if err := one(d, &s.CA); err != nil {
-				return err
-			}
+			return one(d, &s.CA)
 		case "certificate":
 			if !d.AllArgs(&s.Certificate, &s.Key) {
 				return d.ArgErr()
 			}
-		default:
-			return unknownWord(d, word)
+			return nil
 		}
-	}
-	return nil
+		return unknownWord(d, word)
+	})
 }
 
 // Provision reads the certificates.
@@ -310,19 +307,19 @@ func (p *Posting) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 }
 
 func (p *Posting) unmarshalBlock(d *caddyfile.Dispenser) error {
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
+	return words(d, func(word string) error {
 		var name, value string
 		switch {
-		case d.Val() != "header":
-			return unknownWord(d, d.Val())
+		case word != "header":
+			return unknownWord(d, word)
 		case !d.AllArgs(&name, &value):
 			return d.ArgErr()
 		case p.Header == nil:
 			p.Header = map[string]string{}
 		}
 		p.Header[name] = value
-	}
-	return nil
+		return nil
+	})
 }
 
 // ready checks the address and fills in placeholders. What is posted is not for everybody: https, except to this machine.

@@ -86,37 +86,28 @@ const (
 //		}
 //	}
 func parseAuditOptions(d *caddyfile.Dispenser, o *AuditOptions) error {
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		var err error
-		switch word := d.Val(); word {
+	return section(d, func(word string) error {
+		switch word {
 		case "log_name":
-			err = optional(d, &o.LogName)
+			return optional(d, &o.LogName)
 		case "segment_size":
-			err = size(d, &o.SegmentSize)
+			return size(d, &o.SegmentSize)
 		case "retention":
-			err = duration(d, &o.Retention)
+			return duration(d, &o.Retention)
 		case "anchor_every":
-			err = duration(d, &o.AnchorEvery)
+			return duration(d, &o.AnchorEvery)
 		case "checkpoint":
-			err = parseCheckpoint(d, o)
+			return parseCheckpoint(d, o)
 		case "anchor":
-			err = parseGuest(d, anchorSpace, &o.Anchors)
+			return parseGuest(d, anchorSpace, &o.Anchors)
 		case "sink":
-			err = parseGuest(d, sinkSpace, &o.Sinks)
+			return parseGuest(d, sinkSpace, &o.Sinks)
 		case "witness":
 			o.Witness = new(WitnessOptions)
-			err = o.Witness.unmarshal(d)
-		default:
-			err = unknownWord(d, word)
+			return o.Witness.unmarshal(d)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return unknownWord(d, word)
+	})
 }
 
 func parseCheckpoint(d *caddyfile.Dispenser, o *AuditOptions) error {
@@ -153,17 +144,17 @@ func (w *WitnessOptions) unmarshal(d *caddyfile.Dispenser) error {
 	if err := optional(d, &w.Name); err != nil {
 		return err
 	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if d.Val() != "log" {
-			return unknownWord(d, d.Val())
+	return words(d, func(word string) error {
+		if word != "log" {
+			return unknownWord(d, word)
 		}
 		args := d.RemainingArgs()
 		if len(args) < 2 {
 			return d.ArgErr()
 		}
 		w.Logs = append(w.Logs, WitnessedLog{Origin: args[0], Keys: args[1:]})
-	}
-	return nil
+		return nil
+	})
 }
 
 // guestName is fit for files.

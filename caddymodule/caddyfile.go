@@ -14,9 +14,19 @@ func noArguments(d *caddyfile.Dispenser) error {
 // block parses "directive { word … }": no arguments, then each word through set.
 func block(d *caddyfile.Dispenser, set func(word string) error) error {
 	d.Next() // the directive's own name
+	return section(d, set)
+}
+
+// section parses an option of a directive, "option { word … }": no arguments, then each word through set.
+func section(d *caddyfile.Dispenser, set func(word string) error) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
+	return words(d, set)
+}
+
+// words takes each word of the block that may stand here through set.
+func words(d *caddyfile.Dispenser, set func(word string) error) error {
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		if err := set(d.Val()); err != nil {
 			return err

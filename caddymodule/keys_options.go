@@ -61,34 +61,26 @@ type KeyWrapper struct {
 //		grace   <duration>
 //	}
 func parseKeys(d *caddyfile.Dispenser, o *KeyOptions) error {
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		var err error
-		switch d.Val() {
+	return section(d, func(word string) error {
+		switch word {
 		case "wrapper":
 			if o.Wrapper != nil {
 				return d.Err("there is one wrapper; those of before are former")
 			}
 			o.Wrapper = new(KeyWrapper)
-			err = parseWrapper(d, o.Wrapper)
+			return parseWrapper(d, o.Wrapper)
 		case "former":
 			var w KeyWrapper
-			err = parseWrapper(d, &w)
+			err := parseWrapper(d, &w)
 			o.Former = append(o.Former, w)
-		case "period":
-			err = one(d, &o.Period)
-		case "grace":
-			err = duration(d, &o.Grace)
-		default:
-			err = unknownWord(d, d.Val())
-		}
-		if err != nil {
 			return err
+		case "period":
+			return one(d, &o.Period)
+		case "grace":
+			return duration(d, &o.Grace)
 		}
-	}
-	return nil
+		return unknownWord(d, word)
+	})
 }
 
 func parseWrapper(d *caddyfile.Dispenser, w *KeyWrapper) error {
@@ -106,21 +98,16 @@ func parseWrapper(d *caddyfile.Dispenser, w *KeyWrapper) error {
 	if !d.Args(&w.Address, &w.Key) || d.NextArg() {
 		return d.ArgErr()
 	}
-	words := map[string]*string{"mount": &w.Mount, "token_file": &w.TokenFile, "ca_file": &w.CAFile, "namespace": &w.Namespace}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		var err error
-		if into, known := words[d.Val()]; known {
-			err = one(d, into)
-		} else if d.Val() == "timeout" {
-			err = duration(d, &w.Timeout)
-		} else {
-			err = unknownWord(d, d.Val())
+	texts := map[string]*string{"mount": &w.Mount, "token_file": &w.TokenFile, "ca_file": &w.CAFile, "namespace": &w.Namespace}
+	return words(d, func(word string) error {
+		if into, known := texts[word]; known {
+			return one(d, into)
 		}
-		if err != nil {
-			return err
+		if word == "timeout" {
+			return duration(d, &w.Timeout)
 		}
-	}
-	return nil
+		return unknownWord(d, word)
+	})
 }
 
 // minGrace is the least Grace: twice for how long a node goes on by what it last read of the keys (gm.KeysConfig).

@@ -56,23 +56,23 @@ func parseRoute(d *caddyfile.Dispenser) (*Route, error) {
 		"item": &route.Item, "service_item": &route.ServiceItem, "license_code": &route.LicenseCode,
 		"auth_code": &route.AuthCode, "show_sensitive_data": &route.ShowSensitiveData,
 	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		word := d.Val()
+	err := words(d, func(word string) error {
 		if ours, err := route.unmarshal(d, word); ours || err != nil {
-			if err != nil {
-				return nil, err
-			}
-			continue
+			return err
 		}
 		s, known := sources[word]
 		if !known {
-			return nil, unknownWord(d, word)
+			return unknownWord(d, word)
 		}
 		args := d.RemainingArgs()
 		if len(args) != 2 {
-			return nil, d.Errf("%s takes path, query, body or value, and a name", word)
+			return d.Errf("%s takes path, query, body or value, and a name", word)
 		}
 		s.From, s.Name = args[0], args[1]
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	if err := route.compile(); err != nil {
 		return nil, d.WrapErr(err)

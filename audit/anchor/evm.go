@@ -1,13 +1,11 @@
 package anchor
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -118,25 +116,9 @@ func (e *EVM) call(ctx context.Context, method string, into any, params ...any) 
 	if err != nil {
 		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.URL, bytes.NewReader(body))
+	status, _, text, err := post(ctx, e.Client, e.URL, e.Header, "application/json", body)
 	if err != nil {
-		return fmt.Errorf("asking a chain: %w", err)
-	}
-	for name, values := range e.Header {
-		request.Header[name] = values
-	}
-	request.Header.Set("Content-Type", "application/json")
-	c := e.Client
-	if c == nil {
-		c = client
-	}
-	response, err := c.Do(request)
-	if err != nil {
-		return fmt.Errorf("asking a chain: %w", err)
-	}
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	if err = errors.Join(err, response.Body.Close()); err != nil {
-		return fmt.Errorf("reading a chain's answer: %w", err)
+		return err
 	}
 	var answer struct {
 		Result json.RawMessage `json:"result"`
@@ -145,8 +127,8 @@ func (e *EVM) call(ctx context.Context, method string, into any, params ...any) 
 		} `json:"error"`
 	}
 	switch {
-	case response.StatusCode != http.StatusOK:
-		return fmt.Errorf("%w: %s: HTTP %d", ErrAnswer, method, response.StatusCode)
+	case status != http.StatusOK:
+		return fmt.Errorf("%w: %s: HTTP %d", ErrAnswer, method, status)
 	case json.Unmarshal(text, &answer) != nil:
 		return fmt.Errorf("%w: %s: no JSON", ErrAnswer, method)
 	case answer.Error != nil:

@@ -32,7 +32,7 @@ type HTTP struct {
 
 // Keep posts the checkpoint.
 func (h HTTP) Keep(ctx context.Context, _ Log, c *ledger.Signed) (Kept, error) {
-	status, _, answer, err := post(ctx, h.Client, h.URL, h.Header, c.Note)
+	status, _, answer, err := post(ctx, h.Client, h.URL, h.Header, noteType, c.Note)
 	if err != nil {
 		return Kept{}, err
 	}
@@ -42,7 +42,10 @@ func (h HTTP) Keep(ctx context.Context, _ Log, c *ledger.Signed) (Kept, error) {
 	return Kept{Answer: answer}, nil
 }
 
-func post(ctx context.Context, c *http.Client, url string, header http.Header, body []byte) (status int, kind string, answer []byte, _ error) {
+// noteType is the content type of a checkpoint, and of the request for a cosignature of one.
+const noteType = "text/plain; charset=utf-8"
+
+func post(ctx context.Context, c *http.Client, url string, header http.Header, contentType string, body []byte) (status int, kind string, answer []byte, _ error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return 0, "", nil, fmt.Errorf("asking an anchor: %w", err)
@@ -50,7 +53,7 @@ func post(ctx context.Context, c *http.Client, url string, header http.Header, b
 	for name, values := range header {
 		request.Header[name] = values
 	}
-	request.Header.Set("Content-Type", "text/plain; charset=utf-8")
+	request.Header.Set("Content-Type", contentType)
 	if c == nil {
 		c = client
 	}
@@ -88,7 +91,7 @@ func (w *Witness) Keep(ctx context.Context, log Log, c *ledger.Signed) (Kept, er
 		if err != nil {
 			return Kept{}, err
 		}
-		status, kind, answer, err := post(ctx, w.Client, strings.TrimSuffix(w.URL, "/")+"/add-checkpoint", nil, addCheckpoint(w.size, path, c.Note))
+		status, kind, answer, err := post(ctx, w.Client, strings.TrimSuffix(w.URL, "/")+"/add-checkpoint", nil, noteType, addCheckpoint(w.size, path, c.Note))
 		if err != nil {
 			return Kept{}, err
 		}

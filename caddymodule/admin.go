@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -48,7 +49,7 @@ type adminCall struct {
 	r    *http.Request
 	who  administrator
 	path map[string]string // the variable parts of the path
-	// about is what the record says of a question beside its path: who logs in.
+	// about is what the record says of a question beside its path.
 	about string
 }
 
@@ -101,6 +102,10 @@ func (a *App) administer(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	answer, err := act()
+	written := false
+	if _, streams := answer.(streamed); streams && err == nil { // its work is done as it is written
+		err, written = writeAdminAnswer(w, answer), true
+	}
 	outcome, reason := "SUCCESS", ""
 	if err != nil {
 		outcome, reason = "FAILURE", strconv.Itoa(adminStatus(err))
@@ -109,7 +114,7 @@ func (a *App) administer(w http.ResponseWriter, r *http.Request) error {
 	if failed := c.record(route, outcome, reason); failed != nil {
 		a.logger.Error("the outcome of an administrator's call could not be recorded", zap.String("route", route.name()), zap.Error(failed))
 	}
-	if err != nil {
+	if err != nil || written {
 		return err
 	}
 	return writeAdminAnswer(w, answer)
@@ -124,7 +129,10 @@ func (c *adminCall) record(route *adminRoute, outcome, reason string) error {
 	if c.about != "" {
 		detail += " " + c.about
 	}
-	return c.app.gateway.journal.Append(c.r.Context(), &audit.Record{
+	// Kept also when the caller has gone: what was done for him is done.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), recordTimeout)
+	defer cancel()
+	return c.app.gateway.journal.Append(ctx, &audit.Record{
 		Event: "admin", Time: time.Now(), Account: c.who.String(), Interface: route.name(), Address: c.r.RemoteAddr,
 		Outcome: outcome, Allow: outcome != "FAILURE", Reason: reason, Detail: detail,
 		PolicyVersion: c.app.gateway.state.Load().version,
@@ -185,9 +193,11 @@ func (c *adminCall) change(q changeRequest) (change, error) {
 const longestShown = 100
 
 // shown is a caller's word as a record repeats it: one word, without what a terminal would obey, cut where nobody would read on.
-func shown(word string) string {
-	if runes := []rune(word); len(runes) > longestShown {
-		word = string(runes[:longestShown]) + "…"
+func shown(word string) string { return shownUpTo(word, longestShown) }
+
+func shownUpTo(word string, most int) string {
+	if runes := []rune(word); len(runes) > most {
+		word = string(runes[:most]) + "…"
 	}
 	if word == "" || strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) || r == '"' }) {
 		return strconv.QuoteToGraphic(word)

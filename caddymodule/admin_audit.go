@@ -47,6 +47,15 @@ func (q auditQuery) query() (audit.Query, error) {
 	return out, errors.Join(errs[:]...)
 }
 
+// about says which records were asked for.
+func (q auditQuery) about(*adminCall) string {
+	filters, err := queryValues(q)
+	if err != nil {
+		return ""
+	}
+	return shownUpTo(filters, longestRemark)
+}
+
 // instant reads a time; "" is none.
 func instant(text string) (time.Time, error) {
 	if text == "" {
@@ -97,6 +106,18 @@ type auditSearch struct {
 	Licence string `json:"licence,omitempty"` // 电子证照编码
 	// Identity is a holder's identity number: found is who asked by it, and who touched one of the licences that he holds now.
 	Identity string `json:"identity,omitempty"`
+}
+
+// about says about whom, too, as records name him.
+func (q auditSearch) about(c *adminCall) string {
+	about := q.auditQuery.about(c)
+	if q.Licence != "" {
+		about += " licence=" + c.app.gateway.auditHash("licence", q.Licence)
+	}
+	if q.Identity != "" {
+		about += " identity=" + c.app.gateway.auditHash("identity", licence.NormaliseIdentity(q.Identity))
+	}
+	return about
 }
 
 // searchAudit streams the selected records.

@@ -170,7 +170,7 @@ type adminLogin struct {
 	Password      string `json:"password"`
 }
 
-func (q adminLogin) about() string { return "administrator=" + shown(q.Administrator) }
+func (q adminLogin) about(*adminCall) string { return "administrator=" + shown(q.Administrator) }
 
 // adminSession is what a login gives.
 type adminSession struct {
@@ -246,7 +246,7 @@ type adminPassword struct {
 	NewPassword   string `json:"new_password"`
 }
 
-func (q adminPassword) about() string { return "administrator=" + shown(q.Administrator) }
+func (q adminPassword) about(*adminCall) string { return "administrator=" + shown(q.Administrator) }
 
 // changePassword lets an administrator change the own password; the old one proves who it is, so that an expired one can be
 // changed too. It needs no second person.

@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"licgate/audit"
 	"licgate/gm"
 	"licgate/licence"
 	"licgate/store"
@@ -83,6 +81,10 @@ type rotateRequest struct {
 	Why        string `json:"why,omitempty"`
 }
 
+func (q rotateRequest) about(*adminCall) string {
+	return "department=" + shown(q.Department) + " why=" + shownUpTo(q.Why, longestRemark)
+}
+
 // rotateKeys gives departments their next keys and seals all that is stored anew, in the background.
 func (c *adminCall) rotateKeys(q rotateRequest) (store.KeyJob, error) {
 	if err := checkRemark("why", q.Why); err != nil {
@@ -103,7 +105,7 @@ func (c *adminCall) rotateKeys(q rotateRequest) (store.KeyJob, error) {
 			return store.KeyJob{}, err
 		}
 	}
-	return c.startJob(store.KeyJob{Kind: jobRotate, Department: q.Department, Why: q.Why, Phase: phaseRotate}, "轮换密钥")
+	return c.addJob(store.KeyJob{Kind: jobRotate, Department: q.Department, Why: q.Why, Phase: phaseRotate})
 }
 
 // knownDepartment refuses a department that neither the registry nor a key knows: it was mistyped.
@@ -123,26 +125,7 @@ func (c *adminCall) knownDepartment(ctx context.Context, code string) error {
 	return adminError(http.StatusNotFound, "没有代码为 %s 的部门", code)
 }
 
-// recordKeys keeps what is about to be done with keys.
-func (c *adminCall) recordKeys(what, department, why string) error {
-	detail := what + "，部门 " + cmp.Or(department, "（全部）")
-	if why != "" {
-		detail += "；" + why
-	}
-	return c.app.gateway.journal.Append(c.r.Context(), &audit.Record{
-		Event: "admin", Time: time.Now(), Account: c.who.String(), Interface: "keys", Outcome: "ATTEMPT", Allow: true,
-		PolicyVersion: c.app.gateway.state.Load().version, Detail: detail,
-	})
-}
-
-// startJob records a job, keeps it, and has it begun.
-func (c *adminCall) startJob(j store.KeyJob, what string) (store.KeyJob, error) {
-	if err := c.recordKeys(what, j.Department, j.Why); err != nil {
-		return j, err
-	}
-	return c.addJob(j)
-}
-
+// addJob keeps a job and has it begun.
 func (c *adminCall) addJob(j store.KeyJob) (store.KeyJob, error) {
 	j.By, j.State, j.Started = c.who.String(), store.JobRunning, time.Now()
 	j.Changed = j.Started
@@ -161,6 +144,14 @@ type shredRequest struct {
 	Licence    string `json:"licence,omitempty"`
 	Confirm    string `json:"confirm"` // the same code once more
 	Why        string `json:"why"`
+}
+
+func (q shredRequest) about(c *adminCall) string {
+	what := "department=" + shown(q.Department)
+	if q.Licence != "" {
+		what = "licence=" + c.app.gateway.auditHash("licence", q.Licence)
+	}
+	return what + " why=" + shownUpTo(q.Why, longestRemark)
 }
 
 // shredKeys makes a department's licences, or one licence, unreadable for good, wherever copies of them lie.
@@ -186,9 +177,6 @@ func (c *adminCall) shredKeys(q shredRequest) (store.KeyJob, error) {
 func (c *adminCall) shredDepartment(q shredRequest) (store.KeyJob, error) {
 	g := c.app.gateway
 	if err := c.knownDepartment(c.r.Context(), q.Department); err != nil {
-		return store.KeyJob{}, err
-	}
-	if err := c.recordKeys("粉碎部门的全部证照", q.Department, q.Why); err != nil {
 		return store.KeyJob{}, err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), changeTimeout)
@@ -221,9 +209,6 @@ func (c *adminCall) shredDepartment(q shredRequest) (store.KeyJob, error) {
 // in backups goes.
 func (c *adminCall) shredLicence(q shredRequest) (store.KeyJob, error) {
 	g := c.app.gateway
-	if err := c.recordKeys("粉碎一份证照 "+g.auditHash("licence", q.Licence), "", q.Why); err != nil {
-		return store.KeyJob{}, err
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), changeTimeout)
 	defer cancel()
 	department, err := g.store.BuryLicence(ctx, q.Licence)
@@ -245,9 +230,6 @@ type rewrapped struct {
 // rewrapKeys wraps all data keys, and this node's root key, by the key-encryption key that is configured now.
 func (c *adminCall) rewrapKeys(nothing) (rewrapped, error) {
 	g := c.app.gateway
-	if err := c.recordKeys("以现行主密钥重新加密全部数据密钥", "", ""); err != nil {
-		return rewrapped{}, err
-	}
 	n, err := g.keys.Rewrap(c.r.Context())
 	if err != nil {
 		return rewrapped{}, fmt.Errorf("wrapping keys anew, %d done: %w", n, keyFault(err))

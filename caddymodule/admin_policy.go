@@ -237,7 +237,7 @@ func (c *adminCall) rollback(q rollbackRequest) (*applied, error) {
 		return nil, err
 	}
 	how.why = strings.TrimSpace(fmt.Sprintf("回滚到版本 %d %s", q.Version, q.Why))
-	return c.app.apply(c.r.Context(), func(*registry.Platform) (*registry.Platform, error) { return declared, nil }, how)
+	return c.app.apply(c.r.Context(), as(declared), how)
 }
 
 // present makes absent sections empty ones: a rollback says the whole truth.
@@ -277,7 +277,7 @@ func (c *adminCall) rehearse(q planRequest) (*rehearsal, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := c.app.rehearse(c.r.Context(), func(*registry.Platform) (*registry.Platform, error) { return declared, nil },
+	out, err := c.app.rehearse(c.r.Context(), as(declared),
 		change{by: c.who, ifMatch: match}, q.Days)
 	if err != nil {
 		return nil, placed(err, declared)

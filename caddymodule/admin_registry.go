@@ -29,7 +29,7 @@ func (c *adminCall) apply(q applyRequest) (*applied, error) {
 	if err != nil {
 		return nil, err
 	}
-	done, err := c.app.apply(c.r.Context(), func(*registry.Platform) (*registry.Platform, error) { return declared, nil }, how)
+	done, err := c.app.apply(c.r.Context(), as(declared), how)
 	if err != nil {
 		return nil, placed(err, declared)
 	}
@@ -124,11 +124,7 @@ func (c *adminCall) forms(q formQuery) ([]registry.Form, error) {
 	if q.Limit <= 0 {
 		q.Limit = 50
 	}
-	found, err := c.app.gateway.store.Forms().ListForms(c.r.Context(), q.Limit)
-	if found == nil {
-		found = []registry.Form{}
-	}
-	return found, err
+	return listed(c.app.gateway.store.Forms().ListForms(c.r.Context(), q.Limit))
 }
 
 // formDetail is a form with what came of it.

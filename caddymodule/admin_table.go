@@ -31,8 +31,8 @@ type adminRoute struct {
 	prepare func(c *adminCall, body []byte) (act func() (any, error), about string, err error)
 }
 
-// A recordable question says what the record shall hold of it. It is never a secret.
-type recordable interface{ about() string }
+// A recordable question says what the record shall hold of it: nothing secret, and nobody's number in clear.
+type recordable interface{ about(c *adminCall) string }
 
 // on makes a route: Q is what the call is asked with, A what it answers.
 func on[Q, A any](method, path string, p power, summary string, serve func(c *adminCall, q Q) (A, error)) *adminRoute {
@@ -44,11 +44,19 @@ func on[Q, A any](method, path string, p power, summary string, serve func(c *ad
 		}
 		about := ""
 		if told, ok := any(q).(recordable); ok {
-			about = told.about()
+			about = told.about(c)
 		}
 		return func() (any, error) { return serve(c, q) }, about, nil
 	}
 	return route
+}
+
+// listed is a list as an answer has it: [] when there is nothing, not null.
+func listed[T any](found []T, err error) ([]T, error) {
+	if found == nil {
+		found = []T{}
+	}
+	return found, err
 }
 
 // nothing is the question of calls that ask none.

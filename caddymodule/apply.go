@@ -57,6 +57,11 @@ type change struct {
 // declare makes a declaration from what is in force, under the lock of writers.
 type declare func(current *registry.Platform) (*registry.Platform, error)
 
+// as declares the same whatever is in force.
+func as(declared *registry.Platform) declare {
+	return func(*registry.Platform) (*registry.Platform, error) { return declared, nil }
+}
+
 // planned is a change that was thought through and can be written.
 type plannedChange struct {
 	*registry.Planned

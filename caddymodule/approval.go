@@ -66,11 +66,7 @@ func (a *App) keepPending(ctx context.Context, p *plannedChange, classes []strin
 
 // shiftsDigest is of the rights that a change would give and take.
 func (a *App) shiftsDigest(ctx context.Context, p *plannedChange) (string, error) {
-	before, err := a.before(p)
-	if err != nil {
-		return "", err
-	}
-	found, partial, err := shifts(ctx, before.side(), p.state.side())
+	found, partial, err := a.shiftsOf(ctx, p)
 	if err != nil {
 		return "", err
 	}
@@ -113,11 +109,7 @@ func (c *adminCall) pendings(q pendingQuery) ([]registry.Pending, error) {
 	if q.Limit <= 0 {
 		q.Limit = 50
 	}
-	found, err := c.app.gateway.store.Pendings().ListPending(c.r.Context(), q.State, q.Limit)
-	if found == nil {
-		found = []registry.Pending{}
-	}
-	return found, err
+	return listed(c.app.gateway.store.Pendings().ListPending(c.r.Context(), q.State, q.Limit))
 }
 
 func (c *adminCall) pendingID() (int64, error) {
@@ -153,7 +145,7 @@ func (c *adminCall) pending(nothing) (*pendingDetail, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening pending change %d: %w", id, err)
 	}
-	out.Rehearsal, err = c.app.rehearse(c.r.Context(), func(*registry.Platform) (*registry.Platform, error) { return declared, nil }, change{by: c.who}, 0)
+	out.Rehearsal, err = c.app.rehearse(c.r.Context(), as(declared), change{by: c.who}, 0)
 	switch {
 	case err != nil && adminStatus(err) < http.StatusInternalServerError:
 		out.Fault = adminFailure(err).Error()
@@ -202,7 +194,7 @@ func (c *adminCall) approve(q decisionRequest) (*applied, error) {
 	if q.Note != "" {
 		why = fmt.Sprintf("%s（批准：%s）", p.Why, q.Note)
 	}
-	return c.app.apply(c.r.Context(), func(*registry.Platform) (*registry.Platform, error) { return declared, nil },
+	return c.app.apply(c.r.Context(), as(declared),
 		change{by: c.who, why: why, force: p.Force, approves: &p, note: q.Note})
 }
 

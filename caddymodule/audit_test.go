@@ -70,3 +70,17 @@ func TestGuestsRefuse(t *testing.T) {
 		t.Error("root certificates that are not there")
 	}
 }
+
+// TestQueryValues: what the command asks is what the endpoint reads, large numbers too.
+func TestQueryValues(t *testing.T) {
+	t.Parallel()
+	want := auditQuery{Department: "11110000000021135M", Account: "张&三=1", Limit: 1_000_000}
+	text, err := queryValues(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got auditQuery
+	if err := decodeQuestion(httptest.NewRequest(http.MethodGet, "/?"+text, nil), nil, &got); err != nil || got != want {
+		t.Errorf("%s: %+v, %v", text, got, err)
+	}
+}

@@ -300,7 +300,9 @@ func queryValues(q auditQuery) (string, error) {
 		return "", err
 	}
 	var members map[string]any
-	if err := json.Unmarshal(text, &members); err != nil {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber() // a million is no 1e+06 in a query
+	if err := d.Decode(&members); err != nil {
 		return "", err
 	}
 	values := url.Values{}

@@ -3,12 +3,10 @@ package caddymodule
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"time"
 
-	"licgate/audit"
 	"licgate/policy"
 	"licgate/protocol"
 	"licgate/registry"
@@ -52,6 +50,10 @@ type lockRequest struct {
 	For string `json:"for,omitempty"`
 }
 
+func (q lockRequest) about(*adminCall) string {
+	return "kind=" + shown(q.Kind) + " key=" + shown(q.Key) + " for=" + shown(q.For) + " reason=" + shownUpTo(q.Reason, longestRemark)
+}
+
 // lockAnswer is a lock that was put, and how many sessions it ended.
 type lockAnswer struct {
 	Lock     registry.Lock `json:"lock"`
@@ -80,9 +82,6 @@ func (c *adminCall) putLock(q lockRequest) (*lockAnswer, error) {
 			return nil, adminError(http.StatusBadRequest, "时长 %q 无法识别，例如 30m、24h、7d", q.For)
 		}
 		l.Expires = l.Created.Add(span)
-	}
-	if err := c.recordLock("lock", l.Kind, l.Key, l.Reason); err != nil {
-		return nil, err
 	}
 	if err := g.store.Locks().PutLock(c.r.Context(), l); err != nil {
 		return nil, err
@@ -118,6 +117,10 @@ type unlockRequest struct {
 	Key  string `json:"key"`
 }
 
+func (q unlockRequest) about(*adminCall) string {
+	return "kind=" + shown(q.Kind) + " key=" + shown(q.Key)
+}
+
 // unlockAnswer says what there was to take away.
 type unlockAnswer struct {
 	Lock     bool `json:"lock"`     // a lock was there
@@ -136,9 +139,6 @@ func (c *adminCall) removeLock(q unlockRequest) (unlockAnswer, error) {
 	// What no longer exists may still be locked: the key is taken as it stands then.
 	if canonical, err := registry.CheckLock(q.Kind, q.Key, g.state.Load().registry); err == nil {
 		key = canonical
-	}
-	if err := c.recordLock("unlock", q.Kind, key, ""); err != nil {
-		return unlockAnswer{}, err
 	}
 	var answer unlockAnswer
 	var err error
@@ -164,13 +164,6 @@ func (c *adminCall) removeLock(q unlockRequest) (unlockAnswer, error) {
 		answer.Failures = err == nil
 	}
 	return answer, errors.Join(err, g.refreshLocks(context.WithoutCancel(c.r.Context())))
-}
-
-func (c *adminCall) recordLock(what, kind, key, why string) error {
-	return c.app.gateway.journal.Append(c.r.Context(), &audit.Record{
-		Event: "admin", Time: time.Now(), Account: c.who.String(), Interface: what, Outcome: "ATTEMPT", Allow: true,
-		Detail: fmt.Sprintf("%s %s %s", kind, key, why),
-	})
 }
 
 func (c *adminCall) listLocks(nothing) ([]registry.Lock, error) {
@@ -226,11 +219,7 @@ func (c *adminCall) listSessions(q sessionQuery) ([]session.Session, error) {
 	if q.Limit <= 0 {
 		q.Limit = 100
 	}
-	found, err := c.app.sessions.List(c.r.Context(), session.Match{AppKey: q.App, Account: q.Account, Department: q.Department}, q.Limit)
-	if found == nil {
-		found = []session.Session{}
-	}
-	return found, err
+	return listed(c.app.sessions.List(c.r.Context(), session.Match{AppKey: q.App, Account: q.Account, Department: q.Department}, q.Limit))
 }
 
 type sessionEnd struct {

@@ -39,15 +39,11 @@ func (a *App) rehearse(ctx context.Context, from declare, c change, days int) (*
 	if err != nil {
 		return nil, err
 	}
-	before, err := a.before(p)
-	if err != nil {
-		return nil, err
-	}
 	out := &rehearsal{Base: p.head.Number, Changes: p.Changes, Classes: registry.Classes(p.Changes, p.current, p.Next)}
 	if out.Broken, err = a.unmet(p.state); err != nil {
 		return nil, err
 	}
-	if out.Shifts, out.Partial, err = shifts(ctx, before.side(), p.state.side()); err != nil {
+	if out.Shifts, out.Partial, err = a.shiftsOf(ctx, p); err != nil {
 		return nil, err
 	}
 	if days > 0 {
@@ -64,19 +60,25 @@ func (a *App) before(p *plannedChange) (*state, error) {
 	return a.gateway.newState(p.head.Number, p.current, p.head.Lines)
 }
 
+// shiftsOf are the rights that a change would give and take.
+func (a *App) shiftsOf(ctx context.Context, p *plannedChange) ([]policy.Shift, bool, error) {
+	before, err := a.before(p)
+	if err != nil {
+		return nil, false, err
+	}
+	return shifts(ctx, before.side(), p.state.side())
+}
+
 // side is a state as the policy compares it.
 func (s *state) side() policy.Side {
 	return policy.Side{Decider: s.decider, Facts: factsOf(s.registry.Platform())}
 }
 
 func shifts(ctx context.Context, before, after policy.Side) ([]policy.Shift, bool, error) {
-	found, err := policy.Differ(ctx, before, after)
+	found, err := listed(policy.Differ(ctx, before, after))
 	partial := errors.Is(err, policy.ErrTooMany)
 	if partial {
 		err = nil
-	}
-	if found == nil {
-		found = []policy.Shift{}
 	}
 	return found, partial, err
 }

@@ -287,11 +287,19 @@ func TestRecordsNameWhoReally(t *testing.T) {
 	g.administer("POST", "administrators/logout", "", http.Header{"Licgate-Operator": {"x y\tz"}}, nil)
 	g.guess("sec2", "wrong")
 	g.guess("nobody \x1b[8m"+strings.Repeat("长", 1000), "wrong")
-	records := g.as("aud").must("audit", "export", "--limit", "500")
+	g.as("sec").must("lock", "account", "zhangbin", "--reason", "口令泄露")
+	aud := g.as("aud")
+	if out, code := aud.withInput(holderID+"\n", "audit", "search", "--identity"); code != 0 {
+		t.Errorf("search by holder: %s", out)
+	}
+	records := aud.must("audit", "export", "--limit", "500")
+	if strings.Contains(records, holderID) {
+		t.Error("the number that an auditor searched by is on record")
+	}
 	if strings.Contains(records, `"account":"sec"`) {
 		t.Error("somebody who did not log in is on record as sec")
 	}
-	for _, want := range []string{`"account":"os:sec"`, `os:\"x y\\tz\"`, "administrator=sec2"} {
+	for _, want := range []string{`"account":"os:sec"`, `os:\"x y\\tz\"`, "administrator=sec2", "kind=account key=zhangbin", "reason=口令泄露", " identity="} {
 		if !strings.Contains(records, want) {
 			t.Errorf("no %s on record:\n%s", want, records)
 		}

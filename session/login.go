@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -153,13 +154,14 @@ func (m *Manager) open(ctx context.Context, c Credentials, v verified) (string, 
 	s := Session{
 		ID:     idEncoding.EncodeToString(random[tokenBytes:]),
 		AppKey: c.AppKey, Account: c.Account, Department: v.department, ByOrgCode: c.OrgCode != "",
-		Credential: m.credential(v.secret, v.account.PasswordHash),
-		Created:    now, LastSeen: now, Expires: now.Add(cmp.Or(m.Absolute, defaultAbsolute)),
+		Created: now, LastSeen: now, Expires: now.Add(cmp.Or(m.Absolute, defaultAbsolute)),
 	}
 	if c.Address.IsValid() {
 		s.Address = c.Address.String()
 	}
-	if err := m.Store.Insert(ctx, m.Digest([]byte(token)), s); err != nil {
+	digest := m.Digest([]byte(token))
+	s.Credential = m.credential(digest, s, v.secret, v.account.PasswordHash)
+	if err := m.Store.Insert(ctx, digest, s); err != nil {
 		return "", Session{}, fmt.Errorf("session: opening a session: %w", err)
 	}
 	return token, s, nil
@@ -181,9 +183,13 @@ func (m *Manager) locks(c Credentials) []lock {
 	return locks
 }
 
-// credential is what a session is bound to: the stored secret and password that opened it.
-func (m *Manager) credential(secretHash, passwordHash string) string {
-	return hex.EncodeToString(m.Digest([]byte("credential\x00" + secretHash + "\x00" + passwordHash)))
+// credential binds a session to the stored secret and password that opened it, and to its own row: what somebody copies from another's
+// row, or changes in the store, opens nothing. The last use alone may change. No name has a NUL in it.
+func (m *Manager) credential(digest []byte, s Session, secretHash, passwordHash string) string {
+	return hex.EncodeToString(m.Digest([]byte(strings.Join([]string{
+		"credential", hex.EncodeToString(digest), s.ID, s.AppKey, s.Account, s.Department, strconv.FormatBool(s.ByOrgCode), s.Address,
+		strconv.FormatInt(s.Created.UnixMilli(), 10), strconv.FormatInt(s.Expires.UnixMilli(), 10), secretHash, passwordHash,
+	}, "\x00"))))
 }
 
 func (m *Manager) accountKey(name string) []byte { return m.Digest([]byte("account\x00" + name)) }

@@ -26,7 +26,7 @@ func (m *Manager) Resolve(ctx context.Context, token string, address netip.Addr)
 	if m.expired(s, now) {
 		return Session{}, ErrNoSession
 	}
-	app, ok := m.entitled(s)
+	app, ok := m.entitled(digest, s)
 	if !ok {
 		return Session{}, ErrNoSession
 	}
@@ -48,13 +48,13 @@ func (m *Manager) Resolve(ctx context.Context, token string, address netip.Addr)
 }
 
 // entitled reports whether the registry still lets the session's application and account act for its department.
-func (m *Manager) entitled(s Session) (Application, bool) {
+func (m *Manager) entitled(digest []byte, s Session) (Application, bool) {
 	app, appKnown := m.Directory.Application(s.AppKey)
 	account, accountKnown := m.Directory.Account(s.Account)
 	if !appKnown || !accountKnown || app.Disabled || account.Disabled || !m.Directory.DepartmentExists(s.Department) {
 		return Application{}, false
 	}
-	if !m.openedBy(s, app, account) {
+	if !m.openedBy(digest, s, app, account) {
 		return Application{}, false
 	}
 	if s.ByOrgCode {
@@ -67,9 +67,9 @@ func (m *Manager) entitled(s Session) (Application, bool) {
 // openedBy reports whether the secret and the password that opened a session are still those of its application and account. A
 // replaced secret that is still good for a time keeps its sessions until then. Whoever resets a password has ended its sessions by
 // that, on every node that knows of it.
-func (m *Manager) openedBy(s Session, app Application, account Account) bool {
+func (m *Manager) openedBy(digest []byte, s Session, app Application, account Account) bool {
 	now := m.now()
 	return slices.ContainsFunc(app.Secrets, func(secret Secret) bool {
-		return secret.good(now) && m.credential(secret.Hash, account.PasswordHash) == s.Credential
+		return secret.good(now) && m.credential(digest, s, secret.Hash, account.PasswordHash) == s.Credential
 	})
 }

@@ -193,6 +193,39 @@ func TestSessionBoundToNothing(t *testing.T) {
 	b.resolves(t, "bound to nothing", token, session.ErrNoSession)
 }
 
+// Who can write to the store makes nobody of a session but who opened it: neither by changing its row nor by copying another's.
+func TestSessionBoundToItsRow(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(mine *session.Session, theirs session.Session){
+		"account":     func(s *session.Session, _ session.Session) { s.Account = "wang" },
+		"application": func(s *session.Session, _ session.Session) { s.AppKey = "inside" },
+		"department":  func(s *session.Session, _ session.Session) { s.Department, s.ByOrgCode = branch, true },
+		"end":         func(s *session.Session, _ session.Session) { s.Expires = s.Expires.Add(time.Hour) },
+		"another's":   func(s *session.Session, theirs session.Session) { *s = theirs },
+		"another's, under the own id": func(s *session.Session, theirs session.Session) {
+			theirs.ID = s.ID
+			*s = theirs
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			token, mine := b.login(t, good())
+			_, theirs := b.login(t, with(func(c *session.Credentials) { c.Account = "wang" }))
+			b.resolves(t, "untouched", token, nil)
+			digest := b.Digest([]byte(token))
+			if err := b.store.Delete(t.Context(), digest); err != nil {
+				t.Fatal(err)
+			}
+			change(&mine, theirs)
+			if err := b.store.Insert(t.Context(), digest, mine); err != nil {
+				t.Fatal(err)
+			}
+			b.resolves(t, "altered", token, session.ErrNoSession)
+		})
+	}
+}
+
 // Who comes without an address is locked by account alone: others at the same socket log in.
 func TestNoAddressNoSharedLock(t *testing.T) {
 	t.Parallel()

@@ -20,7 +20,8 @@ type Session struct {
 	Created    time.Time `json:"created"`
 	LastSeen   time.Time `json:"last_seen"`
 	Expires    time.Time `json:"expires"` // absolute
-	// Credential is a keyed digest of the stored secret and password that opened the session: it ends with either of them.
+	// Credential is a keyed digest of the stored secret and password that opened the session, and of all above but LastSeen: it ends with
+	// either of them, and a row that was altered or copied is no session.
 	Credential string `json:"-"`
 }
 

@@ -16,8 +16,10 @@ import (
 	"licgate/gm"
 )
 
-// Files of signing keys, in the keys folder.
+// Files of signing keys. Each node has a log and keys of its own, whereas all nodes of a platform have the same keys folder: two logs under
+// one key would look like a fork.
 const (
+	signingFolder  = "signing"
 	logKeyFile     = "audit-log.key"
 	witnessKeyFile = "witness.key"
 )
@@ -25,7 +27,11 @@ const (
 // signingKeys opens the key file of a log or a witness. Without a name it goes on under that in the file: a log that changed its
 // name would look like another one, and a host's name may change.
 func (a *App) signingKeys(file, name, suffix string) (*ledger.KeyPair, error) {
-	path := filepath.Join(a.Data, "keys", file)
+	folder := filepath.Join(a.Data, signingFolder)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(folder, file)
 	if info, err := os.Lstat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
 		return nil, keyFault(fmt.Errorf("%w: %s has %#o", gm.ErrKeyFileOpen, path, info.Mode().Perm()))
 	}

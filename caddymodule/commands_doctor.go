@@ -79,7 +79,7 @@ func diagnose(cmd *cobra.Command) []finding {
 		}
 		add(check, true, "%s", fine)
 	}
-	try("密钥文件", keyModes(filepath.Join(data, "keys")), "权限为 0600")
+	try("密钥文件", errors.Join(keyModes(filepath.Join(data, "keys")), keyModes(filepath.Join(data, signingFolder))), "权限为 0600")
 	var disk syscall.Statfs_t
 	if err := syscall.Statfs(data, &disk); err == nil {
 		free := disk.Bavail * uint64(disk.Bsize)

@@ -69,6 +69,12 @@ func TestNodesWithOtherKeysAreRefused(t *testing.T) {
 	if a := c.get("/license/get_license", "auth_code", auth); a.data()["license_code"] != code {
 		t.Errorf("a licence of the first node at the second: %s", a.raw)
 	}
+	// Each node's log has keys of its own: checkpoints of two logs by one key would look like a fork.
+	first.checkpoint()
+	second.checkpoint()
+	if one, other := first.must("audit", "checkpoint", "--keys"), second.must("audit", "checkpoint", "--keys"); one == other {
+		t.Errorf("two logs under one key: %s", one)
+	}
 }
 
 // TestKeyWrappers: the root key stands wrapped when a key-encryption key is configured, and nothing starts without that.
@@ -123,13 +129,18 @@ func TestOpenKeyFilesAreRefused(t *testing.T) {
 	g.stop()
 	files := []string{phrase, kek}
 	keys := filepath.Join(g.dir, "data", "keys")
-	if err := filepath.WalkDir(keys, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && filepath.Ext(path) == ".key" {
-			files = append(files, path)
+	for _, folder := range []string{keys, filepath.Join(g.dir, "data", "signing")} {
+		if err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && filepath.Ext(path) == ".key" {
+				files = append(files, path)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
 		}
-		return err
-	}); err != nil || len(files) != 5 {
-		t.Fatalf("%v %v", files, err)
+	}
+	if len(files) != 5 {
+		t.Fatalf("%v", files)
 	}
 	for _, file := range files {
 		for _, mode := range []os.FileMode{0o640, 0o604, 0o602} {

@@ -287,7 +287,7 @@ func TestRecordsNameWhoReally(t *testing.T) {
 	g.administer("POST", "administrators/logout", "", http.Header{"Licgate-Operator": {"x y\tz"}}, nil)
 	g.guess("sec2", "wrong")
 	g.guess("nobody \x1b[8m"+strings.Repeat("长", 1000), "wrong")
-	g.as("sec").must("lock", "account", "zhangbin", "--reason", "口令泄露")
+	g.as("sec2").must("lock", "account", "zhangbin", "--reason", "口令泄露")
 	aud := g.as("aud")
 	if out, code := aud.withInput(holderID+"\n", "audit", "search", "--identity"); code != 0 {
 		t.Errorf("search by holder: %s", out)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -51,11 +52,18 @@ func (c *adminCall) keys(nothing) (*keysReport, error) {
 			Created: k.Created, Retired: k.Retired, Destroyed: k.Destroyed, Shredded: k.Shredded, Damaged: k.Damaged,
 		})
 	}
-	out.Jobs, err = g.store.Jobs(c.r.Context(), 20)
-	if out.Jobs == nil {
-		out.Jobs = []store.KeyJob{}
+	out.Jobs = []store.KeyJob{}
+	jobs, err := g.store.Jobs(c.r.Context(), 20)
+	for _, j := range jobs {
+		out.Jobs = append(out.Jobs, toldOf(j))
 	}
 	return out, err
+}
+
+// toldOf is a job without where it stands, which is a licence's code.
+func toldOf(j store.KeyJob) store.KeyJob {
+	j.Progress.Cursor = ""
+	return j
 }
 
 // keyJob is one job, for who waits for it.
@@ -70,7 +78,7 @@ func (c *adminCall) keyJob(nothing) (store.KeyJob, error) {
 	}
 	for _, j := range jobs {
 		if j.Number == number {
-			return j, nil
+			return toldOf(j), nil
 		}
 	}
 	return store.KeyJob{}, adminError(http.StatusNotFound, "没有这个编号的密钥任务")
@@ -206,16 +214,32 @@ func (c *adminCall) shredDepartment(q shredRequest) (store.KeyJob, error) {
 }
 
 // shredLicence empties the licence's row now, and has its department's other licences sealed under a new key; with the old one every copy
-// in backups goes.
+// in backups goes. Whose key it is, the sealed value says: the row may have been altered.
 func (c *adminCall) shredLicence(q shredRequest) (store.KeyJob, error) {
 	g := c.app.gateway
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), changeTimeout)
 	defer cancel()
-	department, err := g.store.BuryLicence(ctx, q.Licence)
-	if errors.Is(err, licence.ErrNotFound) {
-		return store.KeyJob{}, adminError(http.StatusNotFound, "没有这个编码的证照")
-	}
+	status, err := g.keys.Status(ctx)
 	if err != nil {
+		return store.KeyJob{}, err
+	}
+	var department string
+	err = g.store.BuryLicence(ctx, q.Licence, func(sealedBy gm.KeyID) error {
+		i := slices.IndexFunc(status.Keys, func(k gm.KeyStatus) bool { return k.ID == sealedBy })
+		if i < 0 || status.Keys[i].Department == "" {
+			return gm.ErrElsewhere
+		}
+		department = status.Keys[i].Department
+		return nil
+	})
+	switch {
+	case errors.Is(err, licence.ErrNotFound):
+		return store.KeyJob{}, adminError(http.StatusNotFound, "没有这个编码的证照")
+	case errors.Is(err, gm.ErrElsewhere):
+		return store.KeyJob{}, adminError(http.StatusConflict, "该证照由根密钥加密，粉碎之后仍可解开：请先执行 licgate keys rotate")
+	case errors.Is(err, gm.ErrSealed):
+		return store.KeyJob{}, adminError(http.StatusConflict, "该证照的密文已被改动，看不出由哪个密钥加密：请先从备份恢复该行，或粉碎整个部门")
+	case err != nil:
 		return store.KeyJob{}, err
 	}
 	return c.addJob(store.KeyJob{Kind: jobShredLicence, Department: department, Why: q.Why, Phase: phaseRotate})

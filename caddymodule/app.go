@@ -356,7 +356,10 @@ func (a *App) housekeeping(ctx context.Context) {
 			if ctx.Err() != nil || (err != nil) == away {
 				continue // said once
 			}
-			if away = err != nil; away {
+			if away = err != nil; errors.Is(err, errRolledBack) {
+				a.logger.Error("the store was rolled back; decisions go on for a while by the version in force, and are refused then",
+					zap.Duration("hold", time.Duration(a.Hold)), zap.Error(err))
+			} else if away {
 				a.logger.Error("the store can't say which policy version is in force; decisions go on for a while",
 					zap.Duration("hold", time.Duration(a.Hold)), zap.Error(err))
 			} else {

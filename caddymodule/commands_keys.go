@@ -115,9 +115,16 @@ func startKeyJob(cmd *cobra.Command, path string, question any) error {
 	}
 	bar.end()
 	if asJSON(cmd) {
-		return printJSON(cmd, j)
+		if err := printJSON(cmd, j); err != nil {
+			return err
+		}
 	}
-	fmt.Fprintln(cmd.OutOrStdout(), jobText(j))
+	switch {
+	case j.State == store.JobFailed:
+		return errors.New(jobText(j))
+	case !asJSON(cmd):
+		fmt.Fprintln(cmd.OutOrStdout(), jobText(j))
+	}
 	return nil
 }
 
@@ -135,6 +142,8 @@ func phaseText(phase string) string {
 		return "重新加密账户证件号码"
 	case phaseChanges:
 		return "重新加密待批变更"
+	case phaseScrub:
+		return "清理数据库文件"
 	}
 	return "销毁旧密钥"
 }
@@ -147,6 +156,9 @@ func jobText(j store.KeyJob) string {
 		text += fmt.Sprintf("正在%s %d/%d", phaseText(j.Phase), j.Progress.Seen, max(j.Progress.Total, j.Progress.Seen))
 	case store.JobWaiting:
 		text += fmt.Sprintf("重新加密 %d 项完成；旧密钥将于 %s 之后销毁", j.Resealed, j.NotBefore.Local().Format(time.DateTime))
+		if j.Kind == jobShredLicence {
+			text += "，届时备份中的副本才不可解"
+		}
 	case store.JobDone:
 		text += fmt.Sprintf("完成：重新加密 %d 项", j.Resealed)
 		if j.Buried > 0 {
@@ -156,7 +168,10 @@ func jobText(j store.KeyJob) string {
 			text += fmt.Sprintf("，销毁旧密钥 %d 个", j.Destroyed)
 		}
 	case store.JobFailed:
-		text += "失败"
+		text += "未完成"
+		if j.Kind == jobShredLicence {
+			text += "：该证照在库中已清除，但旧密钥仍被使用，备份中的副本仍可解开。请处理无法打开的数据之后重新执行 licgate keys rotate"
+		}
 	}
 	if j.Refused > 0 {
 		text += fmt.Sprintf("；%d 项无法打开，未动，见网关日志与 licgate doctor --integrity", j.Refused)

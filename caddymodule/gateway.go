@@ -157,6 +157,9 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 		s := &shared{shadow: a.Shadow, logger: a.logger}
 		s.confirm(time.Now())
 		first, err := s.loadState(ctx, g.store)
+		if err == nil {
+			err = a.notRolledBack(ctx, g.journal, first.version)
+		}
 		s.state.Store(first)
 		return s, nil, err
 	}); err != nil {
@@ -202,7 +205,17 @@ func (g *gateway) catchUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	switch now := g.state.Load(); {
+	now := g.state.Load()
+	if version < now.version {
+		// This node's own change may have come between the question and the look at the state: then the store knows of it now.
+		if version, locks, err = g.store.Revisions(ctx); err != nil {
+			return err
+		}
+		if version < now.version {
+			return fmt.Errorf("%w: %d, not %d", errRolledBack, version, now.version)
+		}
+	}
+	switch {
 	case version != now.version:
 		next, err := g.loadState(ctx, g.store)
 		if err != nil {

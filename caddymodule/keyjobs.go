@@ -31,6 +31,7 @@ const (
 	phaseRegistry = "registry" // identity numbers of accounts and administrators, as a policy version
 	phaseChanges  = "changes"  // those of changes that wait for approval
 	phaseDestroy  = "destroy"  // old keys
+	phaseScrub    = "scrub"    // what was deleted goes from the database's files
 )
 
 const (
@@ -65,13 +66,17 @@ func (w *keyWorker) run(ctx context.Context) {
 	defer look.Stop()
 	for {
 		jobs, err := w.app.gateway.store.OpenJobs(ctx)
-		for _, j := range jobs {
-			if err == nil && w.free(j) {
-				err = w.work(ctx, j)
-			}
+		if err != nil && ctx.Err() == nil {
+			w.app.logger.Error("the key jobs could not be read", zap.Error(err))
 		}
-		if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrJobTaken) {
-			w.app.logger.Error("a key job does not go on; it is tried again", zap.Error(err))
+		for _, j := range jobs {
+			if !w.free(j) {
+				continue
+			}
+			// One that fails does not hold up the others.
+			if err := w.work(ctx, j); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrJobTaken) {
+				w.app.logger.Error("a key job does not go on; it is tried again", zap.Error(err))
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -122,13 +127,18 @@ func (w *keyWorker) work(ctx context.Context, j store.KeyJob) error {
 			return err
 		}
 	}
-	if j.State == store.JobDone {
-		detail := fmt.Sprintf("密钥任务 %d 完成：重新加密 %d 项，清除 %d 份证照，销毁密钥 %d 个", j.Number, j.Resealed, j.Buried, j.Destroyed)
-		w.app.logger.Info("a key job is done", zap.Int64("job", j.Number), zap.String("kind", j.Kind), zap.Int64("resealed", j.Resealed),
-			zap.Int64("refused", j.Refused), zap.Int("destroyed", j.Destroyed), zap.Int("kept", j.Kept))
-		return w.app.event("keys", detail)
+	if j.State == store.JobWaiting {
+		return nil
 	}
-	return nil
+	outcome := "完成"
+	if j.State == store.JobFailed {
+		outcome = "失败"
+	}
+	detail := fmt.Sprintf("密钥任务 %d %s：重新加密 %d 项，无法打开 %d 项，清除 %d 份证照，销毁密钥 %d 个，保留旧密钥 %d 个",
+		j.Number, outcome, j.Resealed, j.Refused, j.Buried, j.Destroyed, j.Kept)
+	w.app.logger.Info("a key job is over", zap.Int64("job", j.Number), zap.String("kind", j.Kind), zap.String("state", j.State),
+		zap.Int64("resealed", j.Resealed), zap.Int64("refused", j.Refused), zap.Int("destroyed", j.Destroyed), zap.Int("kept", j.Kept))
+	return w.app.event("keys", detail)
 }
 
 // phase does the phase that the job is in, and returns the next one. It may change the job's State.
@@ -138,7 +148,7 @@ func (w *keyWorker) phase(ctx context.Context, j *store.KeyJob) (string, error) 
 	case phaseRotate:
 		return phaseLicences, w.rotate(ctx, j)
 	case phaseBury:
-		return phaseBury, w.bury(ctx, j)
+		return phaseScrub, w.bury(ctx, j)
 	case phaseLicences:
 		if err := w.reseal(ctx, j, g.store.LicenceValues(j.Department)); err != nil {
 			return "", err
@@ -155,6 +165,8 @@ func (w *keyWorker) phase(ctx context.Context, j *store.KeyJob) (string, error) 
 		return phaseDestroy, w.resealChanges(ctx, j)
 	case phaseDestroy:
 		return w.destroy(ctx, j)
+	case phaseScrub:
+		return phaseScrub, w.scrub(ctx, j)
 	}
 	return "", fmt.Errorf("no phase %q", j.Phase)
 }
@@ -195,8 +207,12 @@ func (w *keyWorker) reseal(ctx context.Context, j *store.KeyJob, values gm.Value
 			before, j.Progress = p, p
 			return w.save(ctx, j)
 		},
-		Refused: func(cursor string, err error) {
-			w.app.logger.Error("a stored value does not open; it was left as it is", zap.Int64("job", j.Number), zap.String("row", cursor), zap.Error(err))
+		Refused: func(row string, err error) {
+			if j.Phase == phaseLicences {
+				row = w.app.gateway.auditHash("licence", row)
+			}
+			w.app.logger.Error("a stored value does not open; it was left as it is: licgate doctor --integrity names its row",
+				zap.Int64("job", j.Number), zap.String("row", row))
 		},
 	}
 	_, err := r.Run(ctx, j.Progress)
@@ -278,7 +294,11 @@ func (w *keyWorker) resealChanges(ctx context.Context, j *store.KeyJob) error {
 		if n == 0 {
 			continue
 		}
-		if err := s.SwapDeclaration(ctx, p.ID, p.Declaration, fresh); err != nil {
+		err = s.SwapDeclaration(ctx, p.ID, p.Declaration, fresh)
+		if errors.Is(err, registry.ErrDecided) {
+			continue // meanwhile: nobody opens it again
+		}
+		if err != nil {
 			return err
 		}
 		j.Resealed += int64(n)
@@ -335,8 +355,19 @@ func (w *keyWorker) destroy(ctx context.Context, j *store.KeyJob) (string, error
 	if j.Rounds++; j.Kept > 0 && j.Rounds < jobRounds {
 		return phaseLicences, nil
 	}
+	return phaseScrub, nil
+}
+
+// scrub ends a job. A licence whose old key had to stay is not shredded: copies of it in backups still open.
+func (w *keyWorker) scrub(ctx context.Context, j *store.KeyJob) error {
+	if err := w.app.gateway.store.Scrub(ctx); err != nil {
+		return err
+	}
 	j.State = store.JobDone
-	return phaseDestroy, nil
+	if j.Kind == jobShredLicence && j.Kept > 0 {
+		j.State = store.JobFailed
+	}
+	return nil
 }
 
 // bury empties the rows of licences that were shredded with their department.
@@ -361,6 +392,5 @@ func (w *keyWorker) bury(ctx context.Context, j *store.KeyJob) error {
 			}
 		}
 	}
-	j.State = store.JobDone
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"licgate/gm"
@@ -91,9 +92,10 @@ func (s *Store) Jobs(ctx context.Context, limit int) ([]KeyJob, error) {
 	return s.jobs(ctx, `ORDER BY number DESC LIMIT $1`, limit)
 }
 
-// OpenJobs returns the jobs that are not over, oldest first.
+// OpenJobs returns the jobs that are not over, oldest first, without those whose rows are damaged.
 func (s *Store) OpenJobs(ctx context.Context) ([]KeyJob, error) {
-	return s.jobs(ctx, `WHERE state IN ('`+JobRunning+`', '`+JobWaiting+`') ORDER BY number`)
+	all, err := s.jobs(ctx, `WHERE state IN ('`+JobRunning+`', '`+JobWaiting+`') ORDER BY number`)
+	return slices.DeleteFunc(all, func(j KeyJob) bool { return j.State == JobFailed }), err
 }
 
 func (s *Store) jobs(ctx context.Context, condition string, args ...any) ([]KeyJob, error) {
@@ -108,8 +110,9 @@ func (s *Store) jobs(ctx context.Context, condition string, args ...any) ([]KeyJ
 		if err := r.Scan(&number, &state, &body, &revise); err != nil {
 			return KeyJob{}, failed(tried, err)
 		}
-		if err := json.Unmarshal(body, &j); err != nil {
-			return KeyJob{}, failed(tried, errors.New("a job is damaged"))
+		if json.Unmarshal(body, &j) != nil {
+			// It holds nobody else up, and is nobody's any more.
+			j, state = KeyJob{Error: "the job's row is damaged"}, JobFailed
 		}
 		j.Number, j.State, j.Revision = number, state, revise
 		return j, nil

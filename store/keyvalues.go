@@ -9,7 +9,6 @@ import (
 
 	"licgate/gm"
 	"licgate/licence"
-	"licgate/registry"
 )
 
 // LicenceValues are the sealed licences of a department ("": of all), for one gm.Resealing.
@@ -119,13 +118,6 @@ func (v formValues) Swap(ctx context.Context, values []gm.Value, fresh [][]byte)
 	})
 }
 
-// SwapDeclaration puts another declaration in place of an open change's, unless it was changed or decided meanwhile.
-func (s *Store) SwapDeclaration(ctx context.Context, id int64, old, fresh []byte) error {
-	_, err := s.exec(ctx, "update pending_changes", `UPDATE pending_changes SET declaration = $3 WHERE id = $1 AND declaration = $2 AND state = '`+registry.PendingOpen+`'`,
-		id, old, fresh)
-	return err
-}
-
 // SealedElsewhere reports whether a licence of the department is sealed by a key that is none of own.
 func (s *Store) SealedElsewhere(ctx context.Context, department string, own []gm.KeyID) (bool, error) {
 	heads := make([][]byte, len(own))
@@ -188,14 +180,26 @@ func (s *Store) Bury(ctx context.Context, id gm.KeyID, limit int) (int, error) {
 	return buried, err
 }
 
-// BuryLicence does so with one licence, and returns whose it was. One that was deleted stays as it is. licence.ErrNotFound.
-func (s *Store) BuryLicence(ctx context.Context, code string) (department string, err error) {
-	l, err := s.Licences().Find(ctx, code)
-	if err != nil {
-		return "", err
-	}
-	err = s.write(ctx, func(tx *sql.Tx) error { return licences{s}.bury(ctx, tx, code) })
-	return l.Department, err
+// BuryLicence does so with one licence, whatever was done to its row, and tells allowed before by which key it is sealed; an error of that
+// leaves all as it is. One that was deleted stays so. licence.ErrNotFound; gm.ErrSealed: no key is to be seen.
+func (s *Store) BuryLicence(ctx context.Context, code string, allowed func(sealedBy gm.KeyID) error) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		l, err := licences{s}.lockedLicence(ctx, tx, code)
+		if err != nil {
+			return err
+		}
+		if l.State == licence.Deleted {
+			return failed("select from licences", licence.ErrNotFound)
+		}
+		by, err := gm.SealedBy(l.Sealed)
+		if err == nil {
+			err = allowed(by)
+		}
+		if err != nil {
+			return err
+		}
+		return licences{s}.bury(ctx, tx, code)
+	})
 }
 
 // bury turns a row into what licence.Service leaves of a deleted one.

@@ -40,5 +40,7 @@ INSERT INTO counters (name, value) VALUES ('key_jobs', 0);
 -- digest of the whole registry as this version has it.
 ALTER TABLE licences ADD COLUMN mac {{.Bytes}};
 ALTER TABLE registry_objects ADD COLUMN mac {{.Bytes}};
+ALTER TABLE licence_codes ADD COLUMN mac {{.Bytes}};
+ALTER TABLE pending_changes ADD COLUMN mac {{.Bytes}};
 ALTER TABLE policy_versions ADD COLUMN objects {{.Bytes}};
 ALTER TABLE policy_versions ADD COLUMN mac {{.Bytes}};

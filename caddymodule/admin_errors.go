@@ -13,6 +13,7 @@ import (
 	"licgate/gm"
 	"licgate/policy"
 	"licgate/registry"
+	"licgate/store"
 )
 
 // adminFailure says an error to an administrator: what is wrong and what to do.
@@ -73,6 +74,8 @@ var adminFailures = []struct {
 	{registry.ErrNoPending, http.StatusNotFound, "没有这个编号的待批变更"},
 	{registry.ErrRedeclared, http.StatusConflict, "这项变更刚刚被重新加密，请重新查看并批准"},
 	{registry.ErrDecided, http.StatusConflict, "这项变更已经被批准、驳回或过期"},
+	{store.ErrNoJob, http.StatusNotFound, "没有这个编号的密钥任务"},
+	{store.ErrJobTaken, http.StatusConflict, "这项密钥任务刚刚被改变，请重新查看：licgate keys status"},
 	{registry.ErrNoForm, http.StatusNotFound, "没有这个编号的申请表"},
 	{registry.ErrFormExists, http.StatusConflict, "这个编号的申请表已经提交过"},
 	{errUnknownObject, http.StatusNotFound, "没有这个应用、账户或管理员"},

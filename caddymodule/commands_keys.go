@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -68,7 +69,8 @@ func keysCommands(cmd *cobra.Command) {
 	shred.Flags().Bool("detach", false, "不等待，立即返回")
 	run(shred, cobra.NoArgs, shredCommand)
 
-	group(cmd, status, rotate, rewrap, shred)
+	group(cmd, status, rotate, rewrap, shred, decideJobCommand("approve", "批准一项待批的粉碎，立即执行（无法撤销）"),
+		decideJobCommand("reject", "驳回一项待批的粉碎（提交人可以此撤回）"))
 }
 
 func shredCommand(cmd *cobra.Command, _ []string) error {
@@ -92,6 +94,20 @@ func shredCommand(cmd *cobra.Command, _ []string) error {
 		q.Confirm = strings.TrimSpace(line)
 	}
 	return startKeyJob(cmd, "keys/shred", q)
+}
+
+// decideJobCommand approves or rejects a proposed shredding.
+func decideJobCommand(what, help string) *cobra.Command {
+	decide := &cobra.Command{Use: what + " 任务编号", Short: help}
+	gatewayFlags(decide)
+	decide.Flags().Bool("detach", false, "不等待，立即返回")
+	run(decide, cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
+		if _, err := strconv.ParseInt(args[0], 10, 64); err != nil {
+			return usageError("任务编号应为数字，见 licgate keys status")
+		}
+		return startKeyJob(cmd, "keys/jobs/"+args[0]+"/"+what, nothing{})
+	})
+	return decide
 }
 
 // startKeyJob begins a job and shows how far it is, until it is over or waits for old keys' grace.
@@ -130,6 +146,8 @@ func startKeyJob(cmd *cobra.Command, path string, question any) error {
 
 func phaseText(phase string) string {
 	switch phase {
+	case phaseShred:
+		return "粉碎"
 	case phaseRotate:
 		return "换用新密钥"
 	case phaseBury:
@@ -151,7 +169,14 @@ func phaseText(phase string) string {
 func jobText(j store.KeyJob) string {
 	what := map[string]string{jobRotate: "轮换", jobShredDepartment: "粉碎部门", jobShredLicence: "粉碎证照"}[j.Kind]
 	text := fmt.Sprintf("任务 %d（%s，%s）：", j.Number, what, cmp.Or(j.Department, "全部部门"))
+	if j.Licence != "" {
+		text = fmt.Sprintf("任务 %d（%s %s）：", j.Number, what, j.Licence)
+	}
 	switch j.State {
+	case store.JobProposed:
+		text += fmt.Sprintf("%s 提交，依据：%s。须由另一名安全管理员批准后执行：licgate keys approve %d", j.By, j.Why, j.Number)
+	case store.JobRejected:
+		text += "已由 " + j.DecidedBy + " 驳回或撤回"
 	case store.JobRunning:
 		text += fmt.Sprintf("正在%s %d/%d", phaseText(j.Phase), j.Progress.Seen, max(j.Progress.Total, j.Progress.Seen))
 	case store.JobWaiting:
@@ -169,7 +194,7 @@ func jobText(j store.KeyJob) string {
 		}
 	case store.JobFailed:
 		text += "未完成"
-		if j.Kind == jobShredLicence {
+		if j.Kind == jobShredLicence && j.Kept > 0 {
 			text += "：该证照在库中已清除，但旧密钥仍被使用，备份中的副本仍可解开。请处理无法打开的数据之后重新执行 licgate keys rotate"
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"licgate/gm"
+	"licgate/licence"
 	"licgate/policy"
 	"licgate/registry"
 	"licgate/store"
@@ -24,6 +25,7 @@ const (
 
 // Phases of a key job, in order.
 const (
+	phaseShred    = "shred"    // a department's keys are destroyed, or a licence's row is emptied
 	phaseRotate   = "rotate"   // departments get their next keys
 	phaseBury     = "bury"     // rows of shredded licences are emptied
 	phaseLicences = "licences" // sealed anew
@@ -119,7 +121,9 @@ func (w *keyWorker) work(ctx context.Context, j store.KeyJob) error {
 			}
 			return fmt.Errorf("key job %d, %s: %w", j.Number, j.Phase, err)
 		}
-		j.Error = ""
+		if j.State != store.JobFailed {
+			j.Error = ""
+		}
 		if next != j.Phase {
 			j.Phase, j.Progress = next, gm.Progress{}
 		}
@@ -145,6 +149,8 @@ func (w *keyWorker) work(ctx context.Context, j store.KeyJob) error {
 func (w *keyWorker) phase(ctx context.Context, j *store.KeyJob) (string, error) {
 	g := w.app.gateway
 	switch j.Phase {
+	case phaseShred:
+		return w.shredded(ctx, j)
 	case phaseRotate:
 		return phaseLicences, w.rotate(ctx, j)
 	case phaseBury:
@@ -169,6 +175,54 @@ func (w *keyWorker) phase(ctx context.Context, j *store.KeyJob) (string, error) 
 		return phaseScrub, w.scrub(ctx, j)
 	}
 	return "", fmt.Errorf("no phase %q", j.Phase)
+}
+
+// errReopened says that a department got new keys while it was being shredded.
+var errReopened = errors.New("the department has newer keys than the job that shreds it")
+
+// shred makes unreadable what the job is about. Done again, it does what is left.
+func (w *keyWorker) shred(ctx context.Context, j *store.KeyJob) error {
+	g := w.app.gateway
+	if j.Kind == jobShredLicence {
+		err := g.store.BuryLicence(ctx, j.Licence)
+		if errors.Is(err, licence.ErrNotFound) {
+			return nil
+		}
+		return err
+	}
+	keys, err := w.scope(ctx, j)
+	if err != nil {
+		return err
+	}
+	left, newer := len(keys) == 0, false // without keys, Shred says so
+	var own []gm.KeyID
+	for _, k := range keys {
+		own = append(own, k.ID)
+		if k.Destroyed.IsZero() {
+			left, newer = true, newer || k.Created.After(j.Started)
+		}
+	}
+	switch {
+	case !left:
+		return nil
+	case newer:
+		return errReopened
+	}
+	return g.keys.Shred(ctx, j.Department, func(ctx context.Context) (bool, error) { return g.store.SealedElsewhere(ctx, j.Department, own) })
+}
+
+// shredded makes sure of it, for the worker.
+func (w *keyWorker) shredded(ctx context.Context, j *store.KeyJob) (string, error) {
+	err := w.shred(ctx, j)
+	if shredFailure(err, j.Department) != nil {
+		j.State, j.Error = store.JobFailed, err.Error()
+		return phaseShred, nil
+	}
+	j.Licence = ""
+	if j.Kind == jobShredDepartment {
+		return phaseBury, err
+	}
+	return phaseRotate, err
 }
 
 // rotate gives each department of the job its next key. One that has had it since the job began gets no other: so a job that is begun again, or

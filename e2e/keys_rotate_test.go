@@ -306,3 +306,48 @@ func TestShredLicence(t *testing.T) {
 		t.Error("the record names the licence in clear, or not the reason")
 	}
 }
+
+// TestShreddingNeedsASecond: where changes wait for a second security administrator, what can't be undone does too.
+func TestShreddingNeedsASecond(t *testing.T) {
+	t.Parallel()
+	g := start(t, withApproval(t, "rights"))
+	g.apply(platform + powers)
+	sec, sec2 := g.as("sec"), g.as("sec2")
+	c := g.login("hydj", "zhangbin")
+	code := c.made("S-1")
+	propose := func() {
+		t.Helper()
+		if out := sec.must("keys", "shred", "--department", civil, "--confirm", civil, "--why", "撤并"); !strings.Contains(out, "须由另一名安全管理员批准") {
+			t.Errorf("proposed: %s", out)
+		}
+	}
+	propose()
+	sec.refused("不能批准自己的变更", "keys", "approve", "1")
+	if out := sec2.must("keys", "status"); !strings.Contains(out, "licgate keys approve 1") || !strings.Contains(out, "撤并") {
+		t.Errorf("status: %s", out)
+	}
+	sec2.must("keys", "reject", "1")
+	sec2.refused("已经被批准、驳回", "keys", "approve", "1")
+	sec2.refused("没有这个编号", "keys", "approve", "9")
+	if a := c.post("/license/"+marriage+"/abolish", wrapped(object{"license_code": code, "abolish_reason": "x"})); !a.ok() {
+		t.Fatalf("before approval: %s", a.raw)
+	}
+	// Who has the database alone approves nothing.
+	propose()
+	db, err := sql.Open("sqlite", g.dir+"/data/licgate.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`UPDATE key_jobs SET state = 'running' WHERE number = 2`); err != nil {
+		t.Fatal(err)
+	}
+	sec2.refused("已经被", "keys", "approve", "2")
+	propose()
+	if out := sec2.must("keys", "approve", "3"); !strings.Contains(out, "清除证照 1 份") {
+		t.Errorf("approved: %s", out)
+	}
+	if a := c.post("/license/"+marriage+"/abolish", wrapped(object{"license_code": code, "abolish_reason": "x"})); a.code() != "40004" {
+		t.Errorf("after approval: %s", a.raw)
+	}
+}

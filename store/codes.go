@@ -194,7 +194,7 @@ func (s *Store) licencesBehind(ctx context.Context, after, condition string) ([]
 
 // RowFault names a row that is not what was kept.
 type RowFault struct {
-	Kind  string `json:"kind"` // licence, licence-code, registry/…, policy-version, pending-change
+	Kind  string `json:"kind"` // licence, licence-code, registry/…, policy-version, pending-change, key-job
 	Key   string `json:"key"`
 	Cause string `json:"cause"`
 }
@@ -203,7 +203,7 @@ type RowFault struct {
 func (s *Store) CheckRows(ctx context.Context, opens func(licence.Stored) error, progress func(seen, total int64), fault func(RowFault)) error {
 	var total, seen int64
 	if err := s.reader.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM licences) + (SELECT count(*) FROM registry_objects) + (SELECT count(*) FROM policy_versions)
-		+ (SELECT count(*) FROM pending_changes) + (SELECT count(*) FROM licence_codes)`).
+		+ (SELECT count(*) FROM pending_changes) + (SELECT count(*) FROM licence_codes) + (SELECT count(*) FROM key_jobs)`).
 		Scan(&total); err != nil {
 		return failed("count rows", err)
 	}
@@ -262,7 +262,7 @@ func (s *Store) CheckRows(ctx context.Context, opens func(licence.Stored) error,
 	}
 }
 
-// checkRegistry does so with the registry, all policy versions and the changes that wait or waited for approval, on one snapshot.
+// checkRegistry does so with the registry, all policy versions, the changes that wait or waited for approval and the key jobs, on one snapshot.
 func (s *Store) checkRegistry(ctx context.Context, check func([]byte, authenticated) (bool, error), fault func(RowFault), seen *int64) error {
 	return s.read(ctx, func(tx *sql.Tx) error {
 		objects, err := selectObjects(ctx, tx)
@@ -299,7 +299,16 @@ func (s *Store) checkRegistry(ctx context.Context, check func([]byte, authentica
 				return err
 			}
 		}
-		*seen += int64(len(objects) + len(versions) + len(waiting))
+		jobs, err := collect(ctx, tx, "select from key_jobs", readJob, selectJobs+`ORDER BY number`)
+		if err != nil {
+			return err
+		}
+		for i := range jobs {
+			if _, err := check(jobs[i].mac, jobRow(&jobs[i])); err != nil {
+				return err
+			}
+		}
+		*seen += int64(len(objects) + len(versions) + len(waiting) + len(jobs))
 		return nil
 	})
 }

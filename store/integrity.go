@@ -17,6 +17,7 @@ const (
 	rowRegistry = "registry/" // and the kind of the object
 	rowVersion  = "policy-version"
 	rowPending  = "pending-change"
+	rowJob      = "key-job"
 )
 
 // ErrUnguarded says that nobody gave the store the keys of the rows' authentication codes: then no such row is read or written.

@@ -180,26 +180,23 @@ func (s *Store) Bury(ctx context.Context, id gm.KeyID, limit int) (int, error) {
 	return buried, err
 }
 
-// BuryLicence does so with one licence, whatever was done to its row, and tells allowed before by which key it is sealed; an error of that
-// leaves all as it is. One that was deleted stays so. licence.ErrNotFound; gm.ErrSealed: no key is to be seen.
-func (s *Store) BuryLicence(ctx context.Context, code string, allowed func(sealedBy gm.KeyID) error) error {
-	return s.write(ctx, func(tx *sql.Tx) error {
-		l, err := licences{s}.lockedLicence(ctx, tx, code)
-		if err != nil {
-			return err
-		}
-		if l.State == licence.Deleted {
-			return failed("select from licences", licence.ErrNotFound)
-		}
-		by, err := gm.SealedBy(l.Sealed)
-		if err == nil {
-			err = allowed(by)
-		}
-		if err != nil {
-			return err
-		}
-		return licences{s}.bury(ctx, tx, code)
-	})
+// LicenceKey returns the id of the key that a licence is sealed by, whatever was done to its row. licence.ErrNotFound; gm.ErrSealed: no key is
+// to be seen.
+func (s *Store) LicenceKey(ctx context.Context, code string) (gm.KeyID, error) {
+	var sealed []byte
+	err := s.reader.QueryRowContext(ctx, `SELECT sealed FROM licences WHERE code = $1 AND sealed IS NOT NULL`, code).Scan(&sealed)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = licence.ErrNotFound
+	}
+	if err != nil {
+		return "", failed("select from licences", err)
+	}
+	return gm.SealedBy(sealed)
+}
+
+// BuryLicence does so with one licence, whatever was done to its row. One that was deleted stays as it is. licence.ErrNotFound.
+func (s *Store) BuryLicence(ctx context.Context, code string) error {
+	return s.write(ctx, func(tx *sql.Tx) error { return licences{s}.bury(ctx, tx, code) })
 }
 
 // bury turns a row into what licence.Service leaves of a deleted one.

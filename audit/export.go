@@ -44,12 +44,38 @@ func Export(ctx context.Context, dir string, q Query, w io.Writer) (int, error) 
 // selectRecords visits the selected records in order.
 func selectRecords(ctx context.Context, system fileSystem, dir string, q Query, visit func(r *Record, payload []byte) error) error {
 	e := selector{system: system, dir: dir, query: q, visit: visit}
-	names, err := segments(system, dir)
+	return e.run(ctx, e.segment)
+}
+
+// selector visits the selected records.
+type selector struct {
+	system  fileSystem
+	dir     string
+	query   Query
+	visit   func(r *Record, payload []byte) error
+	visited int
+	next    uint64 // what the next segment starts with, when none is missing
+	damaged error
+}
+
+// run looks at all segments in order. Where one is missing, and was not deleted past retention, the journal is damaged.
+func (e *selector) run(ctx context.Context, look func(ctx context.Context, name string, last bool) error) error {
+	names, err := segments(e.system, e.dir)
 	if err != nil {
 		return err
 	}
+	gone, _, err := readRetired(e.system, e.dir)
+	if err != nil {
+		return err
+	}
+	if e.next = 1; gone != nil {
+		e.next = gone.Last + 1
+	}
 	for i, name := range names {
-		if err := e.segment(ctx, name, i == len(names)-1); err != nil {
+		if first := segmentFirst(name); first > e.next {
+			e.damage(name, 0, causeMissing(e.next, first-1))
+		}
+		if err := look(ctx, name, i == len(names)-1); err != nil {
 			return err
 		}
 		if e.full() {
@@ -57,15 +83,6 @@ func selectRecords(ctx context.Context, system fileSystem, dir string, q Query, 
 		}
 	}
 	return e.damaged
-}
-
-type selector struct {
-	system  fileSystem
-	dir     string
-	query   Query
-	visit   func(r *Record, payload []byte) error
-	visited int
-	damaged error
 }
 
 func (e *selector) full() bool { return e.query.Limit > 0 && e.visited >= e.query.Limit }
@@ -80,9 +97,10 @@ func (e *selector) segment(ctx context.Context, name string, last bool) error {
 
 func (e *selector) scan(ctx context.Context, s *scanner, last bool) error {
 	if s.broken != "" {
-		e.damage(s, 0, s.broken)
+		e.damage(s.name, 0, s.broken)
 	}
 	expected := s.first()
+	defer func() { e.next = expected }()
 	for !e.full() {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -97,7 +115,7 @@ func (e *selector) scan(ctx context.Context, s *scanner, last bool) error {
 			if damage.torn && last {
 				return nil
 			}
-			if e.damage(s, damage.offset, damage.cause); !s.resume(damage) {
+			if e.damage(s.name, damage.offset, damage.cause); !s.resume(damage) {
 				return nil
 			}
 			continue
@@ -111,16 +129,16 @@ func (e *selector) scan(ctx context.Context, s *scanner, last bool) error {
 }
 
 // damage keeps the first place.
-func (e *selector) damage(s *scanner, offset int64, cause string) {
+func (e *selector) damage(name string, offset int64, cause string) {
 	if e.damaged == nil {
-		e.damaged = fmt.Errorf("%w: %s at %d: %s", ErrDamaged, s.name, offset, cause)
+		e.damaged = fmt.Errorf("%w: %s at %d: %s", ErrDamaged, name, offset, cause)
 	}
 }
 
 func (e *selector) record(s *scanner, f *frame) error {
 	var r Record
 	if err := json.Unmarshal(f.payload, &r); err != nil {
-		e.damage(s, s.offset-int64(f.size()), causeUnreadable)
+		e.damage(s.name, s.offset-int64(f.size()), causeUnreadable)
 		return nil
 	}
 	if !e.query.selects(&r) {

@@ -25,19 +25,7 @@ func Search(ctx context.Context, dir string, q Query, visit func(r *Record, payl
 func search(ctx context.Context, system fileSystem, dir string, q Query, visit func(r *Record, payload []byte) error) error {
 	e := selector{system: system, dir: dir, query: q, visit: visit}
 	terms := q.terms()
-	names, err := segments(system, dir)
-	if err != nil {
-		return err
-	}
-	for i, name := range names {
-		if err := e.searchSegment(ctx, name, terms, i == len(names)-1); err != nil {
-			return err
-		}
-		if e.full() {
-			break
-		}
-	}
-	return e.damaged
+	return e.run(ctx, func(ctx context.Context, name string, last bool) error { return e.searchSegment(ctx, name, terms, last) })
 }
 
 func (e *selector) searchSegment(ctx context.Context, name string, terms []uint64, last bool) error {
@@ -47,6 +35,9 @@ func (e *selector) searchSegment(ctx context.Context, name string, terms []uint6
 		return e.segment(ctx, name, last)
 	case err != nil:
 		return err
+	}
+	e.next = x.first + uint64(x.records())
+	switch {
 	case x.records() == 0, !e.query.Since.IsZero() && x.until.Before(e.query.Since), !e.query.Until.IsZero() && !x.since.Before(e.query.Until):
 		return nil
 	case len(terms) == 0:

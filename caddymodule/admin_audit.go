@@ -68,26 +68,6 @@ func instant(text string) (time.Time, error) {
 	return t, nil
 }
 
-// Trailers of a stream: that it is not whole, and how many selected records are not yet under a checkpoint.
-const (
-	auditFault   = "Licgate-Audit-Fault"
-	auditWaiting = "Licgate-Audit-Waiting"
-)
-
-// stream sends lines. A fault of the journal stands in a trailer, behind what could be read.
-func stream(write func(w http.ResponseWriter) error) any {
-	return streamed(func(w http.ResponseWriter) error {
-		w.Header().Set("Content-Type", "application/x-ndjson; charset=utf-8")
-		w.Header().Set("Trailer", auditFault+", "+auditWaiting)
-		err := write(w)
-		if errors.Is(err, audit.ErrDamaged) {
-			w.Header().Set(auditFault, "damaged")
-			return nil
-		}
-		return err
-	})
-}
-
 // records streams records as JSON lines, without a look at any index.
 func (c *adminCall) records(q auditQuery) (any, error) {
 	query, err := q.query()
@@ -246,36 +226,6 @@ func (c *adminCall) proveRecord(nothing) (any, error) {
 	}
 	return stream(func(w http.ResponseWriter) error {
 		_, err := w.Write(proof)
-		return err
-	}), nil
-}
-
-// auditTail says from where on to follow; 0: from now on.
-type auditTail struct {
-	After int64 `json:"after,omitempty"`
-}
-
-// tailAudit streams records as they come, until the caller goes away.
-func (c *adminCall) tailAudit(q auditTail) (any, error) {
-	after, _ := c.app.gateway.journal.Last()
-	if q.After > 0 {
-		after = uint64(q.After)
-	}
-	return stream(func(w http.ResponseWriter) error {
-		control := http.NewResponseController(w)
-		w.WriteHeader(http.StatusOK)
-		if err := control.Flush(); err != nil {
-			return err
-		}
-		err := c.app.gateway.journal.Follow(c.r.Context(), after, func(_ uint64, record []byte) error {
-			if _, err := w.Write(append(slices.Clip(record), '\n')); err != nil {
-				return err
-			}
-			return control.Flush()
-		})
-		if c.r.Context().Err() != nil || errors.Is(err, audit.ErrUnavailable) {
-			return nil // the caller went away, or the gateway stops
-		}
 		return err
 	}), nil
 }

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -217,31 +218,35 @@ func moment(text string) (string, error) {
 	return "", usageError(fmt.Sprintf("时间 %q 无法识别，例如 2026-01-02 或 2026-01-02T15:04:05+08:00", text))
 }
 
-// linesFrom copies a stream of the gateway.
+// streamFaults say why a stream of the gateway is not whole.
+var streamFaults = map[string]string{
+	faultDamaged: "审计记录有损坏，只输出了能读出的部分，请执行 licgate audit verify",
+	faultBroken:  "网关中途出错，原因见网关日志",
+	faultStopped: "网关停止",
+	faultLogin:   "登录已失效，或管理员已停用",
+}
+
+// incomplete says that what was written is not all of it.
+func incomplete(why string) error { return errors.New("输出不完整：" + why) }
+
+// linesFrom copies a stream of the gateway. It is whole only when its end came, and says so.
 func linesFrom(cmd *cobra.Command, method, path string, body any, w io.Writer) (waiting string, _ error) {
 	resp, err := send(cmd, method, path, body)
 	if err != nil {
 		return "", err
 	}
 	defer resp.Body.Close()
-	if _, err := io.Copy(w, resp.Body); err != nil {
-		return "", fmt.Errorf("读取网关应答：%w", err)
+	lines := &lineCounter{to: w}
+	if _, err := io.Copy(lines, resp.Body); err != nil {
+		return "", incomplete("传输中断：" + err.Error())
 	}
-	if resp.Trailer.Get(auditFault) != "" {
-		return "", audit.ErrDamaged
+	if fault := resp.Trailer.Get(auditFault); fault != "" {
+		return "", incomplete(cmp.Or(streamFaults[fault], fault))
+	}
+	if resp.Trailer.Get(auditLines) != strconv.Itoa(lines.n) {
+		return "", incomplete("没有收到结尾")
 	}
 	return resp.Trailer.Get(auditWaiting), nil
-}
-
-// lineCounter counts lines on their way.
-type lineCounter struct {
-	to io.Writer
-	n  int
-}
-
-func (c *lineCounter) Write(p []byte) (int, error) {
-	c.n += bytes.Count(p, []byte("\n"))
-	return c.to.Write(p)
 }
 
 // outFile is where a command writes to: the file that --out names, or standard output.
@@ -270,9 +275,11 @@ func exportAudit(cmd *cobra.Command, query func() (auditQuery, error)) error {
 			return exportProofs(cmd, auditExport{auditQuery: q, Complete: complete}, w)
 		}
 		counted := &lineCounter{to: w}
-		err := recordsTo(cmd, q, counted)
+		if err := recordsTo(cmd, q, counted); err != nil {
+			return err
+		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "导出 %d 条\n", counted.n)
-		return err
+		return nil
 	})
 }
 
@@ -289,7 +296,7 @@ func recordsTo(cmd *cobra.Command, q auditQuery, w io.Writer) error {
 		if err == nil {
 			_, err = audit.Export(cmd.Context(), auditDir(cmd), query, w)
 		}
-		return err
+		return said(err)
 	})
 }
 
@@ -340,6 +347,9 @@ func exportProofs(cmd *cobra.Command, q auditExport, w io.Writer) error {
 
 // said says an error of package audit as the gateway would.
 func said(err error) error {
+	if errors.Is(err, audit.ErrDamaged) {
+		return incomplete(streamFaults[faultDamaged])
+	}
 	for _, row := range adminFailures {
 		if errors.Is(err, row.err) {
 			return errors.New(row.text)
@@ -484,10 +494,11 @@ func searchAudit(cmd *cobra.Command, query func() (auditQuery, error)) error {
 			found = found[1:]
 		}
 	}
-	if err := lines.Err(); err != nil {
+	err = lines.Err()
+	if err != nil && len(found) == 0 {
 		return err
 	}
-	return printRecords(cmd, found)
+	return errors.Join(printRecords(cmd, found), err) // what came is shown, and that it is not all
 }
 
 // foundTo writes what a search finds as JSON lines.
@@ -503,10 +514,10 @@ func foundTo(cmd *cobra.Command, s auditSearch, w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		return audit.Search(cmd.Context(), auditDir(cmd), query, func(_ *audit.Record, payload []byte) error {
+		return said(audit.Search(cmd.Context(), auditDir(cmd), query, func(_ *audit.Record, payload []byte) error {
 			_, err := w.Write(append(slices.Clip(payload), '\n'))
 			return err
-		})
+		}))
 	})
 }
 

@@ -70,8 +70,7 @@ type integrityLine struct {
 // integrity checks all rows and streams what it finds.
 func (c *adminCall) integrity(nothing) (any, error) {
 	g := c.app.gateway
-	return streamed(func(w http.ResponseWriter) error {
-		w.Header().Set("Content-Type", "application/x-ndjson; charset=utf-8")
+	return stream(func(w http.ResponseWriter) error {
 		e, flush := json.NewEncoder(w), http.NewResponseController(w)
 		var failed error
 		say := func(line integrityLine) {

@@ -1,0 +1,85 @@
+package e2e
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// sealed makes requests until there are so many sealed segments, packed and indexed, and returns their files in order.
+func (g *gateway) sealed(count int) []string {
+	g.t.Helper()
+	for range 2000 {
+		for range 5 {
+			(&caller{g: g}).get("/license_item/list")
+		}
+		packed, err := filepath.Glob(filepath.Join(g.dir, "data", "audit", "*.seg.zst"))
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		indexes, _ := filepath.Glob(filepath.Join(g.dir, "data", "audit", "*.idx"))
+		if len(packed) >= count && len(indexes) >= count {
+			slices.Sort(packed)
+			return packed
+		}
+	}
+	g.t.Fatal("no segment is packed")
+	return nil
+}
+
+// TestStreamsBreakOff: what fails behind the first line of an export or search is no end: the trailer, the command and the record say so.
+func TestStreamsBreakOff(t *testing.T) {
+	t.Parallel()
+	g := prepare(t)
+	withConfig(auditGlobals(t, "\t\t\tsegment_size 8KiB") + site(g.port, "\tlicgate"))(g)
+	g.run()
+	g.apply(platform)
+	segments := g.sealed(3)
+	whole := g.must("audit", "export")
+	until := time.Now()
+	// A segment that can't be read, though it is there: a folder stands before it.
+	if err := os.Mkdir(strings.TrimSuffix(segments[1], ".zst"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(g.dir, "out.jsonl")
+	for _, args := range [][]string{
+		{"audit", "export"}, {"audit", "export", "-o", out}, {"audit", "search", "--json"}, {"audit", "search", "--event", "request"},
+		{"audit", "export", "--proofs"},
+	} {
+		stdout, stderr, code := g.command(args...)
+		if code != 1 || !strings.Contains(stderr, "输出不完整") || strings.Contains(stderr, "导出 ") {
+			t.Errorf("%v: exit %d, %s", args, code, stderr)
+		}
+		if len(stdout) >= len(whole) {
+			t.Errorf("%v wrote all of it", args)
+		}
+	}
+	if text := read(t, out); text == "" || !strings.HasPrefix(whole, text) {
+		t.Errorf("what could be read is not there: %q", text)
+	}
+	client := g.adminClient()
+	defer client.CloseIdleConnections()
+	resp, err := client.Get("http://127.0.0.1/licgate/audit/records")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK || resp.Trailer.Get("Licgate-Audit-Fault") != "broken" || resp.Trailer.Get("Licgate-Audit-Lines") != "" {
+		t.Errorf("%v %d %v", err, resp.StatusCode, resp.Trailer)
+	}
+	if strings.Contains(string(body), `"error"`) {
+		t.Errorf("an error stands among the records: %s", body)
+	}
+	if n := strings.Count(g.log.String(), "ended before its end"); n != 6 {
+		t.Errorf("six streams broke off, the log has %d of them", n)
+	}
+	if strings.Count(g.must("audit", "search", "--json", "--since", until.Format(time.RFC3339Nano)), `"reason":"broken"`) != 6 {
+		t.Error("the record does not say that they broke off")
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -81,5 +82,61 @@ func TestStreamsBreakOff(t *testing.T) {
 	}
 	if strings.Count(g.must("audit", "search", "--json", "--since", until.Format(time.RFC3339Nano)), `"reason":"broken"`) != 6 {
 		t.Error("the record does not say that they broke off")
+	}
+}
+
+// tailing follows the records in the name of an administrator; ended says how it came to its end.
+func (g *gateway) tailing() (out *logBuffer, ended <-chan int) {
+	g.t.Helper()
+	cmd := exec.Command(os.Args[0], "audit", "tail", "--json")
+	cmd.Env, cmd.Dir = g.env, g.dir
+	out = new(logBuffer)
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(func() { _ = cmd.Process.Kill() })
+	done := make(chan int, 1)
+	go func() {
+		_ = cmd.Wait()
+		done <- cmd.ProcessState.ExitCode()
+	}()
+	for range 400 {
+		(&caller{g: g}).get("/license_item/list")
+		if strings.Contains(out.String(), `"event":"request"`) {
+			return out, done
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	g.t.Fatalf("nothing to follow: %s", out.String())
+	return nil, nil
+}
+
+// TestTailEndsWithLogin: who follows the records sees no more of them once the login ended, or the administrator is disabled.
+func TestTailEndsWithLogin(t *testing.T) {
+	t.Parallel()
+	g := prepare(t)
+	withConfig(auditGlobals(t, "\t\t\ttail_check 100ms") + site(g.port, "\tlicgate"))(g)
+	g.run()
+	g.apply(platform + powers)
+	aud := g.as("aud")
+	out, ended := aud.tailing()
+	aud.must("admin", "logout")
+	tailEnded(t, "logout", out, ended)
+	aud = g.as("aud")
+	out, ended = aud.tailing()
+	g.as("sec").must("admin", "disable", "aud", "--force")
+	tailEnded(t, "disabled", out, ended)
+}
+
+func tailEnded(t *testing.T, what string, out *logBuffer, ended <-chan int) {
+	t.Helper()
+	select {
+	case code := <-ended:
+		if text := out.String(); code != 1 || !strings.Contains(text, `"event":"tail_end"`) || !strings.Contains(text, "登录已失效，或管理员已停用") {
+			t.Errorf("%s: exit %d, %s", what, code, text)
+		}
+	case <-time.After(time.Minute):
+		t.Errorf("%s: it goes on: %s", what, out.String())
 	}
 }

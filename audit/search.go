@@ -25,7 +25,9 @@ func Search(ctx context.Context, dir string, q Query, visit func(r *Record, payl
 func search(ctx context.Context, system fileSystem, dir string, q Query, visit func(r *Record, payload []byte) error) error {
 	e := selector{system: system, dir: dir, query: q, visit: visit}
 	terms := q.terms()
-	return e.run(ctx, func(ctx context.Context, name string, last bool) error { return e.searchSegment(ctx, name, terms, last) })
+	return e.run(ctx, func(ctx context.Context, name string, last bool) error {
+		return e.searchSegment(ctx, name, terms, last)
+	})
 }
 
 func (e *selector) searchSegment(ctx context.Context, name string, terms []uint64, last bool) error {

@@ -49,7 +49,10 @@ func TestStreamsBreakOff(t *testing.T) {
 	}
 	out := filepath.Join(g.dir, "out.jsonl")
 	for _, args := range [][]string{
-		{"audit", "export"}, {"audit", "export", "-o", out}, {"audit", "search", "--json"}, {"audit", "search", "--event", "request"},
+		{"audit", "export"},
+		{"audit", "export", "-o", out},
+		{"audit", "search", "--json"},
+		{"audit", "search", "--event", "request"},
 		{"audit", "export", "--proofs"},
 	} {
 		stdout, stderr, code := g.command(args...)

@@ -23,7 +23,7 @@ func Search(ctx context.Context, dir string, q Query, visit func(r *Record, payl
 }
 
 func search(ctx context.Context, system fileSystem, dir string, q Query, visit func(r *Record, payload []byte) error) error {
-	e := selector{system: system, dir: dir, query: q, visit: visit}
+	e := newSelector(system, dir, q, visit)
 	terms := q.terms()
 	return e.run(ctx, func(ctx context.Context, name string, last bool) error {
 		return e.searchSegment(ctx, name, terms, last)
@@ -42,10 +42,10 @@ func (e *selector) searchSegment(ctx context.Context, name string, terms []uint6
 	switch {
 	case x.records() == 0, !e.query.Since.IsZero() && x.until.Before(e.query.Since), !e.query.Until.IsZero() && !x.since.Before(e.query.Until):
 		return nil
-	case len(terms) == 0:
+	case len(terms) == 0 && e.query.About == nil:
 		return e.segment(ctx, name, last)
 	}
-	hits, err := x.hits(terms)
+	hits, err := x.hits(terms, e.query.About)
 	if errors.Is(err, errIndex) {
 		return e.segment(ctx, name, last)
 	}

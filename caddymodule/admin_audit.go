@@ -1,8 +1,6 @@
 package caddymodule
 
 import (
-	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,13 +31,14 @@ type auditQuery struct {
 	Outcome       string `json:"outcome,omitempty"`
 	Event         string `json:"event,omitempty"` // request, attempt, admin …
 	Kind          string `json:"kind,omitempty"`  // catalogue, lifecycle, use
-	Limit         int    `json:"limit,omitempty"`
+	After         int64  `json:"after,omitempty"` // only what stands behind this sequence: the next page
+	Limit         int    `json:"limit,omitempty"` // the first so many; 0: all
 }
 
 func (q auditQuery) query() (audit.Query, error) {
 	out := audit.Query{
 		Department: q.Department, App: q.App, Account: q.Account, Interface: q.Interface, Item: q.Item,
-		ResponseID: q.ResponseID, CorrelationID: q.CorrelationID, Outcome: q.Outcome, Event: q.Event, Kind: q.Kind, Limit: q.Limit,
+		ResponseID: q.ResponseID, CorrelationID: q.CorrelationID, Outcome: q.Outcome, Event: q.Event, Kind: q.Kind, After: uint64(max(q.After, 0)), Limit: q.Limit,
 	}
 	var errs [2]error
 	out.Since, errs[0] = instant(q.Since)
@@ -84,7 +83,8 @@ func (c *adminCall) records(q auditQuery) (any, error) {
 type auditSearch struct {
 	auditQuery
 	Licence string `json:"licence,omitempty"` // 电子证照编码
-	// Identity is a holder's identity number: found is who asked by it, and who touched one of the licences that he holds now.
+	// Identity is a holder's identity number: found is who asked by it, and who touched one of his licences, whatever
+	// became of it; deleted ones are found by their code alone.
 	Identity string `json:"identity,omitempty"`
 }
 
@@ -106,87 +106,46 @@ func (c *adminCall) searchAudit(q auditSearch) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := c.app.gateway
 	if q.Licence != "" {
-		query.Licence = g.auditHash("licence", q.Licence)
+		query.Licence = c.app.gateway.auditHash("licence", q.Licence)
 	}
-	queries := []audit.Query{query}
 	if q.Identity != "" {
-		if queries, err = c.aboutHolder(query, licence.NormaliseIdentity(q.Identity)); err != nil {
+		if query.About, err = c.aboutHolder(licence.NormaliseIdentity(q.Identity)); err != nil {
 			return nil, err
 		}
 	}
 	return stream(func(w http.ResponseWriter) error {
-		return searchAll(c.r.Context(), c.app.auditFolder(), queries, w)
+		return audit.Search(c.r.Context(), c.app.auditFolder(), query, func(_ *audit.Record, payload []byte) error {
+			_, err := w.Write(append(slices.Clip(payload), '\n'))
+			return err
+		})
 	}), nil
 }
 
-// aboutHolder is the query by a holder's number, and by each of his licences.
-func (c *adminCall) aboutHolder(q audit.Query, number string) ([]audit.Query, error) {
-	g, st := c.app.gateway, c.app.gateway.state.Load()
-	items := make([]string, 0, len(st.items))
-	for _, item := range st.items {
-		items = append(items, item.Code)
-	}
-	byNumber := q
-	byNumber.Identity = g.auditHash("identity", number)
-	queries := []audit.Query{byNumber}
-	const size = 100
-	for page := 1; ; page++ {
-		held, total, err := g.licences.ByHolder(c.r.Context(), []string{number}, items, licence.Page{Index: page, Size: size})
+// maxHeld bounds how many licences a search looks for at once.
+const maxHeld = 10_000
+
+// aboutHolder names a holder as records do: by the number, and by each of his licences.
+func (c *adminCall) aboutHolder(number string) (*audit.About, error) {
+	g := c.app.gateway
+	about := &audit.About{Identity: g.auditHash("identity", number)}
+	const page = 500
+	for after := ""; ; {
+		codes, err := g.licences.EverHeld(c.r.Context(), number, after, page)
 		if err != nil {
 			return nil, fmt.Errorf("finding the holder's licences: %w", err)
 		}
-		for _, l := range held {
-			hash := g.auditHash("licence", l.Code)
-			if q.Licence != "" && q.Licence != hash {
-				continue
-			}
-			byLicence := q
-			byLicence.Licence = hash
-			queries = append(queries, byLicence)
+		for _, code := range codes {
+			about.Licences = append(about.Licences, g.auditHash("licence", code))
 		}
-		if page*size >= total || len(held) == 0 {
-			return queries, nil
+		if len(about.Licences) > maxHeld {
+			return nil, adminError(http.StatusUnprocessableEntity, "此人的证照超过 %d 份，不能一次检索，请以证照编码（licence）分别检索", maxHeld)
 		}
-	}
-}
-
-// searchAll writes what any of the queries finds, each record once, in order. Of one query nothing is held back.
-func searchAll(ctx context.Context, dir string, queries []audit.Query, w http.ResponseWriter) error {
-	write := func(payload []byte) error {
-		_, err := w.Write(append(slices.Clip(payload), '\n'))
-		return err
-	}
-	if len(queries) == 1 {
-		return audit.Search(ctx, dir, queries[0], func(_ *audit.Record, payload []byte) error { return write(payload) })
-	}
-	found := map[uint64][]byte{}
-	var damaged error
-	for _, q := range queries {
-		err := audit.Search(ctx, dir, q, func(r *audit.Record, payload []byte) error {
-			found[r.Sequence] = slices.Clone(payload)
-			return nil
-		})
-		if err != nil && !errors.Is(err, audit.ErrDamaged) {
-			return err
+		if len(codes) < page {
+			return about, nil
 		}
-		damaged = cmp.Or(damaged, err)
+		after = codes[len(codes)-1]
 	}
-	numbers := make([]uint64, 0, len(found))
-	for n := range found {
-		numbers = append(numbers, n)
-	}
-	slices.Sort(numbers)
-	if limit := queries[0].Limit; limit > 0 {
-		numbers = numbers[:min(limit, len(numbers))]
-	}
-	for _, n := range numbers {
-		if err := write(found[n]); err != nil {
-			return err
-		}
-	}
-	return damaged
 }
 
 // auditExport selects records that leave with proofs, for a third party.

@@ -195,6 +195,7 @@ func queryFlags(cmd *cobra.Command) func() (auditQuery, error) {
 	f.StringVar(&q.Outcome, "outcome", "", "SUCCESS 或 FAILURE")
 	f.StringVar(&q.Event, "event", "", "事件，例如 request、attempt、admin")
 	f.StringVar(&q.Kind, "kind", "", "类别：catalogue 目录、lifecycle 生命周期、use 使用")
+	f.Int64Var(&q.After, "after", 0, "只取此序号之后的记录")
 	f.IntVar(&q.Limit, "limit", 0, "最多条数，0 表示不限（search 取最新的）")
 	return func() (auditQuery, error) {
 		var err error

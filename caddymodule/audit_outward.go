@@ -82,13 +82,19 @@ func (o *outward) queue(g *gateway, space, folder, name string) error {
 	return err
 }
 
-// start runs all of it until ctx ends.
-func (o *outward) start(ctx context.Context, logger *zap.Logger) error {
-	if o.witness != nil {
-		if err := o.witness.SetLogs(o.logs); err != nil {
-			return fmt.Errorf("licgate: witness: %w", err)
-		}
+// takeOver makes the witness, which stays open across reloads, cosign for these logs.
+func (o *outward) takeOver() error {
+	if o.witness == nil {
+		return nil
 	}
+	if err := o.witness.SetLogs(o.logs); err != nil {
+		return fmt.Errorf("licgate: witness: %w", err)
+	}
+	return nil
+}
+
+// start runs all of it until ctx ends.
+func (o *outward) start(ctx context.Context, logger *zap.Logger) {
 	for _, a := range o.anchors {
 		o.run(ctx, logger, anchorSpace, a.Name, a.Run)
 	}
@@ -96,7 +102,6 @@ func (o *outward) start(ctx context.Context, logger *zap.Logger) error {
 		o.run(ctx, logger, sinkSpace, s.Name, func(ctx context.Context) error { return errors.Join(s.Run(ctx), s.Sink.Close()) })
 	}
 	o.running.Go(func() { o.watch(ctx, logger) })
-	return nil
 }
 
 // wait lets what runs end, for a while: a file system that hangs must not keep the gateway from stopping.

@@ -104,7 +104,9 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 			err = errors.Join(err, g.release())
 		}
 	}()
+	fresh := false
 	if g.store, err = take(g, "store:"+a.Store, func() (*store.Store, func() error, error) {
+		fresh = true
 		s, err := store.Open(ctx, a.Store)
 		if err != nil {
 			return nil, nil, err
@@ -123,7 +125,7 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 		return nil, fmt.Errorf("licgate: keys: %w", err)
 	}
 	g.licences = &licence.Service{Store: g.store.Licences(), Keys: g.keys, Now: time.Now, Random: rand.Reader, Unprintable: render.Unprintable}
-	if err := g.guardRows(ctx, a); err != nil {
+	if err := g.guardRows(ctx, a, fresh); err != nil {
 		return nil, fmt.Errorf("licgate: integrity: %w", err)
 	}
 	if g.sessions, err = g.openSessions(ctx, a.Sessions); err != nil {

@@ -90,19 +90,25 @@ func verifyAudit(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	var report auditReport
-	err = eitherWay(cmd, func() error {
-		_, err := call(cmd, http.MethodPost, "audit/verify", q, &report)
+	bar := newProgressBar(cmd.ErrOrStderr())
+	q.Progress = bar.live && !asJSON(cmd)
+	err = eitherWay(cmd, func() (err error) {
+		report, err = verifiedByGateway(cmd, q, bar)
 		return err
 	}, func() error {
 		if q.Anchors {
 			return errors.New("--anchors 须由运行中的网关核对；网关停止时请用 --checkpoint 给出存证文件中的检查点")
 		}
 		o, err := q.options()
+		if q.Progress {
+			o.Progress = bar.verified
+		}
 		if err == nil {
 			report.Report, err = audit.VerifyWith(cmd.Context(), auditDir(cmd), o)
 		}
 		return err
 	})
+	bar.end()
 	if err != nil {
 		return err
 	}
@@ -123,6 +129,35 @@ func verifyAudit(cmd *cobra.Command, _ []string) error {
 		}
 	}
 	return nil
+}
+
+// verifiedByGateway has the gateway verify its records, and shows how far it is when that was asked for.
+func verifiedByGateway(cmd *cobra.Command, q auditVerification, bar *progressBar) (report auditReport, err error) {
+	if !q.Progress {
+		_, err = call(cmd, http.MethodPost, "audit/verify", q, &report)
+		return report, err
+	}
+	read, write := io.Pipe()
+	go func() {
+		_, err := linesFrom(cmd, http.MethodPost, "audit/verify", q, write)
+		write.CloseWithError(err)
+	}()
+	found := false
+	for lines := json.NewDecoder(read); ; {
+		var line verifyLine
+		switch err := lines.Decode(&line); {
+		case err == io.EOF && found:
+			return report, nil
+		case err == io.EOF:
+			return report, incomplete("没有收到结果")
+		case err != nil:
+			return report, err
+		case line.Report != nil:
+			report, found = *line.Report, true
+		default:
+			bar.verified(line.Seen, line.Total)
+		}
+	}
 }
 
 func printReport(cmd *cobra.Command, r auditReport) {

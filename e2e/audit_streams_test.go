@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -10,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // sealed makes requests until there are so many sealed segments, packed and indexed, and returns their files in order.
@@ -142,4 +146,63 @@ func tailEnded(t *testing.T, what string, out *logBuffer, ended <-chan int) {
 	case <-time.After(time.Minute):
 		t.Errorf("%s: it goes on: %s", what, out.String())
 	}
+}
+
+// onTerminal runs a command whose standard error is a terminal, and returns what was written there.
+func (g *gateway) onTerminal(args ...string) (stdout, shown string) {
+	g.t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer master.Close()
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		g.t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	terminal, err := os.OpenFile(fmt.Sprint("/dev/pts/", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	seen := make(chan string)
+	go func() {
+		text, _ := io.ReadAll(master) // EIO at the end
+		seen <- string(text)
+	}()
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env, cmd.Dir, cmd.Stderr = g.env, g.dir, terminal
+	out, err := cmd.Output()
+	if err != nil {
+		g.t.Errorf("licgate %v: %v", args, err)
+	}
+	terminal.Close()
+	return string(out), <-seen
+}
+
+// TestVerifyShowsProgress: on a terminal, of a running gateway and of a stopped one; never among JSON, nor where nobody watches.
+func TestVerifyShowsProgress(t *testing.T) {
+	t.Parallel()
+	g := prepare(t)
+	withConfig(auditGlobals(t, "") + site(g.port, "\tlicgate"))(g)
+	g.run()
+	(&caller{g: g}).get("/license_item/list")
+	check := func(what string) {
+		t.Helper()
+		if out, shown := g.onTerminal("audit", "verify"); !strings.Contains(out, "审计记录完整") || !strings.Contains(shown, "校验审计记录 [##############################] 100%") {
+			t.Errorf("%s: %q, shown %q", what, out, shown)
+		}
+		var report object
+		if out, shown := g.onTerminal("audit", "verify", "--json"); json.Unmarshal([]byte(out), &report) != nil || shown != "" {
+			t.Errorf("%s: %q, shown %q", what, out, shown)
+		}
+		if _, stderr, _ := g.command("audit", "verify"); stderr != "" {
+			t.Errorf("%s: without a terminal: %q", what, stderr)
+		}
+	}
+	check("running")
+	g.stop()
+	check("stopped")
 }

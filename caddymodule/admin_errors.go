@@ -86,6 +86,7 @@ var adminFailures = []struct {
 	{audit.ErrNoRecord, http.StatusNotFound, "本节点的审计记录中没有这个应答标识"},
 	{audit.ErrIncomplete, http.StatusConflict, "不能完整导出：已有记录过期删除或损坏，或同时给出了检索条件"},
 	{audit.ErrRetention, http.StatusUnprocessableEntity, "审计记录至少保存 180 天"},
+	{audit.ErrClock, http.StatusConflict, "系统时间在最近 24 小时内跳变过，或网关停了一天以上，不能确定记录的年龄，没有删除任何记录。请核对系统时间；时间无误，网关再运行一天即可（见审计事件 time_jump）"},
 	{audit.ErrUnavailable, http.StatusServiceUnavailable, "审计记录无法保存，操作未执行"},
 }
 

@@ -78,7 +78,7 @@ var adminRoutes = sync.OnceValue(func() []*adminRoute {
 		on(get, "audit/prove/{response_id}", powerAudit, "证明一次请求留下了什么记录", (*adminCall).proveRecord).answers(evidence.Entry{}),
 		on(get, "audit/tail", powerAudit, "跟踪新的审计记录", (*adminCall).tailAudit).answers(audit.Record{}),
 		on(get, "audit/verify", powerAudit, "校验本节点的审计记录", (*adminCall).verifyAudit),
-		on(post, "audit/verify", powerAudit, "以留在别处的密钥与检查点校验本节点的审计记录", (*adminCall).verifyWith),
+		on(post, "audit/verify", powerAudit, "以留在别处的密钥与检查点校验本节点的审计记录", (*adminCall).verifyWith).answers(auditReport{}),
 		on(get, "audit/checkpoint", powerAudit, "最新的已签检查点、验证密钥与各存证、外送的状态", (*adminCall).checkpoint),
 		on(post, "audit/retire", powerAudit, "删除已过保存期的记录（至少 180 天），哈希保留", (*adminCall).retireAudit),
 	}

@@ -250,11 +250,11 @@ func (a *App) Start() error {
 	if err := a.recordStart(version); err != nil {
 		return fmt.Errorf("licgate: recording the start: %w", err)
 	}
-	ctx, stop := context.WithCancel(a.ctx)
-	if err := a.outward.start(ctx, a.logger); err != nil {
-		stop()
+	if err := a.takeOver(); err != nil {
 		return err
 	}
+	ctx, stop := context.WithCancel(a.ctx)
+	a.outward.start(ctx, a.logger)
 	a.stop, a.background = stop, make(chan struct{})
 	go a.housekeeping(ctx)
 	a.keyWorking = make(chan struct{})
@@ -268,6 +268,16 @@ func (a *App) Start() error {
 	return nil
 }
 
+// takeOver sets, in what stays open across reloads, what this configuration says of it: whom the store alarms, and whose checkpoints are
+// cosigned. A configuration that never starts does not.
+func (a *App) takeOver() error {
+	if err := a.outward.takeOver(); err != nil {
+		return err
+	}
+	a.gateway.guard(a.logger)
+	return nil
+}
+
 // Stop ends housekeeping and records the stop.
 func (a *App) Stop() error {
 	a.stopped = true
@@ -275,7 +285,11 @@ func (a *App) Stop() error {
 	if before != nil && before.stopped {
 		before = nil
 	}
-	running.CompareAndSwap(a, before)
+	if running.CompareAndSwap(a, before) && before != nil { // what was to replace it did not start whole
+		if err := before.takeOver(); err != nil {
+			before.logger.Error("the configuration that goes on could not be put in force again", zap.Error(err))
+		}
+	}
 	a.prev = nil
 	if a.stop != nil {
 		a.stop()

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -78,7 +77,7 @@ type gateway struct {
 type shared struct {
 	state atomic.Pointer[state]
 	// change is held while this node writes a new version, so that its administrators queue instead of overtaking one another.
-	change sync.Mutex
+	change changeLock
 	// confirmed is when the store last said which version is in force.
 	confirmed atomic.Pointer[time.Time]
 
@@ -104,7 +103,9 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 			err = errors.Join(err, g.release())
 		}
 	}()
+	fresh := false
 	if g.store, err = take(g, "store:"+a.Store, func() (*store.Store, func() error, error) {
+		fresh = true
 		s, err := store.Open(ctx, a.Store)
 		if err != nil {
 			return nil, nil, err
@@ -123,7 +124,7 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 		return nil, fmt.Errorf("licgate: keys: %w", err)
 	}
 	g.licences = &licence.Service{Store: g.store.Licences(), Keys: g.keys, Now: time.Now, Random: rand.Reader, Unprintable: render.Unprintable}
-	if err := g.guardRows(ctx, a); err != nil {
+	if err := g.guardRows(ctx, a, fresh); err != nil {
 		return nil, fmt.Errorf("licgate: integrity: %w", err)
 	}
 	if g.sessions, err = g.openSessions(ctx, a.Sessions); err != nil {
@@ -154,7 +155,7 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 		return nil, fmt.Errorf("licgate: audit journal: %w", err)
 	}
 	if g.shared, err = take(g, fmt.Sprintf("state:%s %g", a.Store, a.Shadow), func() (*shared, func() error, error) {
-		s := &shared{shadow: a.Shadow, logger: a.logger}
+		s := &shared{shadow: a.Shadow, logger: a.logger, change: newChangeLock()}
 		s.confirm(time.Now())
 		first, err := s.loadState(ctx, g.store)
 		if err == nil {

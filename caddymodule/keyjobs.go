@@ -299,8 +299,10 @@ func (w *keyWorker) resealRegistry(ctx context.Context, j *store.KeyJob) error {
 
 func (w *keyWorker) tryRegistry(ctx context.Context, j *store.KeyJob) error {
 	a, g := w.app, w.app.gateway
-	g.change.Lock()
-	defer g.change.Unlock()
+	if err := g.change.take(ctx); err != nil {
+		return err
+	}
+	defer g.change.give()
 	current, number, err := g.store.LoadPlatform(ctx)
 	if err != nil || number == 0 {
 		return err

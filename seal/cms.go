@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/big"
 	"slices"
+	"time"
 
 	"licgate/gm"
 )
@@ -80,7 +81,11 @@ type essCertID struct {
 
 func newAttribute(oid asn1.ObjectIdentifier, value any) (cmsAttribute, error) {
 	der, err := asn1.Marshal(value)
-	return cmsAttribute{Type: oid, Values: []asn1.RawValue{{FullBytes: der}}}, err
+	return rawAttribute(oid, der), err
+}
+
+func rawAttribute(oid asn1.ObjectIdentifier, der []byte) cmsAttribute {
+	return cmsAttribute{Type: oid, Values: []asn1.RawValue{{FullBytes: der}}}
 }
 
 // signCMS signs content, or what has the digest when content is nil, and brings the signer's certificate along. unsigned, when
@@ -292,9 +297,9 @@ func (m *cmsMessage) verifies(digest []byte) (content, value bool) {
 	return bytes.Equal(m.digest, digest), m.signer.Verify(m.signed, m.value)
 }
 
-// judge says what is to be said of a message over detached content.
-func (m *cmsMessage) judge(digest []byte, roots Roots) Signature {
-	out := Signature{Kind: KindCMS, Intact: true}
+// judge says what is to be said of a message over detached content, made at signed as the signer says.
+func (m *cmsMessage) judge(digest []byte, signed time.Time, roots Roots) Signature {
+	out := Signature{Kind: KindCMS, Intact: true, Signed: signed}
 	out.by(m.signer)
 	content, value := m.verifies(digest)
 	if !content || m.content != nil {

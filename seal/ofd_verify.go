@@ -1,0 +1,3 @@
+package seal
+
+func verifyOFD(file []byte, roots Roots) (Report, error) { return Report{}, ErrFormat }

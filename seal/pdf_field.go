@@ -25,7 +25,7 @@ type pdfField struct {
 
 // Filters of the two kinds of signatures.
 const (
-	filterSeal    = "GM.Seal"
+	filterSeal    = "licgate"
 	subFilterSeal = "GM.sm2seal" // SES_Signature over SM3 of the byte ranges, as products for GB/T 38540 have it
 	filterCMS     = "Adobe.PPKLite"
 	subFilterCMS  = "ETSI.CAdES.detached"

@@ -45,7 +45,7 @@ func (a *Authority) SignPDF(ctx context.Context, pdf []byte, s Signing) ([]byte,
 		return nil, err
 	}
 	field := pdfField{
-		filter: filterSeal, subFilter: subFilterSeal, title: textString("Seal"), by: textString(s.Seal.name),
+		filter: filterSeal, subFilter: subFilterSeal, title: f.title("Seal"), by: textString(s.Seal.name),
 		at: at.In(beijing).Format(pdfTime), page: number, rect: rect,
 		room: len(s.Seal.der) + len(s.Seal.sm2.Certificate.DER()) + roomRest + a.stampRoom(SM2SM3),
 	}
@@ -65,7 +65,7 @@ func (a *Authority) SignPDF(ctx context.Context, pdf []byte, s Signing) ([]byte,
 	if f, err = readPDF(sealed); err != nil {
 		return nil, err
 	}
-	field.filter, field.subFilter, field.title, field.rect = filterCMS, subFilterCMS, textString("Signature"), "[0 0 0 0]"
+	field.filter, field.subFilter, field.title, field.rect = filterCMS, subFilterCMS, f.title("Signature"), "[0 0 0 0]"
 	field.room = len(s.Seal.p256.Certificate.DER()) + roomRest + a.stampRoom(P256SHA256)
 	signed, hole, err := field.update(f)
 	if err != nil {
@@ -81,6 +81,9 @@ func (a *Authority) SignPDF(ctx context.Context, pdf []byte, s Signing) ([]byte,
 	}
 	return signed, fill(signed, hole, field.room, signature)
 }
+
+// title is a field's name that no other field of the file has.
+func (f *pdfFile) title(kind string) string { return textString(kind + string(f.trailer.get("Size"))) }
 
 // at is when something is signed: in whole seconds, as files have it.
 func (a *Authority) at(s Signing) time.Time {

@@ -86,10 +86,11 @@ func Open(dir string, o Options) (*Authority, error) {
 	a.builtIn = &builtIn{random: a.random, now: a.now}
 	for _, algorithms := range []Algorithms{SM2SM3, P256SHA256} {
 		var err error
-		if a.roots[algorithms], err = a.identity(KeyName{Role: RoleRoot, Algorithms: algorithms}, "licgate 开发根证书", gm.UseCA, rootYears); err != nil {
+		name := KeyName{Role: RoleRoot, Algorithms: algorithms}
+		if a.roots[algorithms], err = a.identity(name, "licgate 开发根证书", gm.UseCA, rootYears); err != nil {
 			return nil, err
 		}
-		name := KeyName{Role: RoleStamps, Algorithms: algorithms}
+		name.Role = RoleStamps
 		if a.builtIn.keys[algorithms], err = a.identity(name, "licgate 开发时间戳", gm.UseStamps, roleYears); err != nil {
 			return nil, err
 		}
@@ -261,7 +262,8 @@ func (a *Authority) open(spec Spec) (*Seal, error) {
 // check holds a Spec to the limits, and returns the picture's kind as the seal names it.
 func (s Spec) check() (kind string, err error) {
 	for what, text := range map[string]string{"code": s.Code, "name": s.Name, "department": s.Department} {
-		if text == "" && what != "department" || !utf8.ValidString(text) || utf8.RuneCountInString(text) > maxName || strings.ContainsFunc(text, unicode.IsControl) {
+		unreadable := !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl)
+		if unreadable || text == "" && what != "department" || utf8.RuneCountInString(text) > maxName {
 			return "", fmt.Errorf("%w: its %s is empty, longer than %d characters or no text", ErrSpec, what, maxName)
 		}
 	}

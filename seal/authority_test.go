@@ -203,7 +203,9 @@ func TestRootsAsText(t *testing.T) {
 	if err != nil || !bytes.Equal(again.PEM(), roots.PEM()) || len(again.CAs) != 2 || len(again.Makers) != 1 {
 		t.Errorf("%d authorities, %d makers: %v", len(again.CAs), len(again.Makers), err)
 	}
-	for _, text := range []string{"", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", strings.ReplaceAll(string(roots.PEM()), "CERTIFICATE", "PRIVATE KEY")} {
+	for _, text := range []string{
+		"", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", strings.ReplaceAll(string(roots.PEM()), "CERTIFICATE", "PRIVATE KEY"),
+	} {
 		if _, err := ParseRoots([]byte(text)); err == nil {
 			t.Errorf("%.40q is taken", text)
 		}

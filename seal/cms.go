@@ -90,7 +90,9 @@ func rawAttribute(oid asn1.ObjectIdentifier, der []byte) cmsAttribute {
 
 // signCMS signs content, or what has the digest when content is nil, and brings the signer's certificate along. unsigned, when
 // not nil, makes an attribute from the signature value.
-func signCMS(random io.Reader, id Identity, typ asn1.ObjectIdentifier, content, digest []byte, unsigned func(value []byte) (cmsAttribute, error)) ([]byte, error) {
+func signCMS(random io.Reader, id Identity, typ asn1.ObjectIdentifier, content, digest []byte,
+	unsigned func(value []byte) (cmsAttribute, error),
+) ([]byte, error) {
 	algorithms := of(id.Certificate)
 	if content != nil {
 		digest = algorithms.digest(content)

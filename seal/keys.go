@@ -46,10 +46,10 @@ type Keys interface {
 var ErrKey = errors.New("seal: not a usable key file")
 
 // FileKeys keeps keys in Dir, one file each, mode 0600 (gm.KeyFile says what a crash leaves). A file that others may read is
-// refused. Random gives the keys, and must be safe for concurrent use.
+// refused.
 type FileKeys struct {
 	Dir    string
-	Random io.Reader
+	Random io.Reader // gives the keys; safe for concurrent use
 }
 
 // keyFile is the file of a key, version 1.
@@ -131,7 +131,7 @@ func parseKeyFile(content []byte, name KeyName) (Identity, error) {
 	if f.Version != 1 {
 		return Identity{}, fmt.Errorf("%w: version %d, want 1", ErrKey, f.Version)
 	}
-	if f.Role != name.Role || f.Algorithms != name.Algorithms.String() || f.SealCode != name.SealCode || f.Name != name.Name || f.Department != name.Department {
+	if f.Algorithms != name.Algorithms.String() || (KeyName{f.Role, name.Algorithms, f.SealCode, f.Name, f.Department}) != name {
 		return Identity{}, fmt.Errorf("%w: it is another's key", ErrKey)
 	}
 	signer, err := parsePrivate(name.Algorithms, f.Private)

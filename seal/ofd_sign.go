@@ -75,8 +75,8 @@ func (a *Authority) SignOFD(ctx context.Context, ofd []byte, s Signing) ([]byte,
 	if err != nil {
 		return nil, fmt.Errorf("seal: sealing an OFD: %w", err)
 	}
-	list := fmt.Appendf(nil, `%s<ofd:Signatures xmlns:ofd="%s"><ofd:MaxSignId>1</ofd:MaxSignId><ofd:Signature ID="1" Type="Seal" BaseLoc="/%s"/></ofd:Signatures>`,
-		xml.Header, ofdSpace, name)
+	list := fmt.Appendf(nil, `%s<ofd:Signatures xmlns:ofd="%s"><ofd:MaxSignId>1</ofd:MaxSignId>`+
+		`<ofd:Signature ID="1" Type="Seal" BaseLoc="/%s"/></ofd:Signatures>`, xml.Header, ofdSpace, escaped(name))
 	for _, file := range []struct {
 		name    string
 		content []byte
@@ -139,7 +139,8 @@ func escaped(text string) string {
 // describe writes Signature.xml: the digest of every file, and where the seal stands.
 func (o *ofdFile) describe(folder, page string, at time.Time, box Box) ([]byte, error) {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `%s<ofd:Signature xmlns:ofd="%s"><ofd:SignedInfo><ofd:Provider ProviderName="licgate" Version="1" Company="licgate"/>`, xml.Header, ofdSpace)
+	fmt.Fprintf(&b, `%s<ofd:Signature xmlns:ofd="%s"><ofd:SignedInfo>`, xml.Header, ofdSpace)
+	fmt.Fprintf(&b, `<ofd:Provider ProviderName="licgate" Version="1" Company="licgate"/>`)
 	fmt.Fprintf(&b, `<ofd:SignatureMethod>%s</ofd:SignatureMethod><ofd:SignatureDateTime>%s</ofd:SignatureDateTime>`, oidSM2SM3, at.Format(ofdTime))
 	fmt.Fprintf(&b, `<ofd:References CheckMethod="%s">`, oidSM3)
 	for _, e := range o.entries {
@@ -150,7 +151,8 @@ func (o *ofdFile) describe(folder, page string, at time.Time, box Box) ([]byte, 
 		fmt.Fprintf(&b, `<ofd:Reference FileRef="/%s"><ofd:CheckValue>%s</ofd:CheckValue></ofd:Reference>`,
 			escaped(e.name), base64.StdEncoding.EncodeToString(SM2SM3.digest(content)))
 	}
-	fmt.Fprintf(&b, `</ofd:References><ofd:StampAnnot ID="1" PageRef="%s" Boundary="%.2f %.2f %.2f %.2f"/>`, escaped(page), box.X, box.Y, box.Width, box.Height)
+	fmt.Fprintf(&b, `</ofd:References><ofd:StampAnnot ID="1" PageRef="%s" Boundary="%.2f %.2f %.2f %.2f"/>`,
+		escaped(page), box.X, box.Y, box.Width, box.Height)
 	fmt.Fprintf(&b, `<ofd:Seal><ofd:BaseLoc>/%s/Seal.esl</ofd:BaseLoc></ofd:Seal></ofd:SignedInfo>`, escaped(folder))
 	fmt.Fprintf(&b, `<ofd:SignedValue>/%s/SignedValue.dat</ofd:SignedValue></ofd:Signature>`, escaped(folder))
 	return b.Bytes(), nil

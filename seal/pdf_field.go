@@ -2,12 +2,12 @@ package seal
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 	"unicode/utf16"
 )
@@ -151,13 +151,11 @@ func appended(array []byte, number int) ([]byte, error) {
 
 // textString is a PDF text string in UTF-16 with byte order mark.
 func textString(s string) string {
-	var b strings.Builder
-	b.WriteString("<FEFF")
+	var b []byte
 	for _, u := range utf16.Encode([]rune(s)) {
-		fmt.Fprintf(&b, "%04X", u)
+		b = binary.BigEndian.AppendUint16(b, u)
 	}
-	b.WriteByte('>')
-	return b.String()
+	return fmt.Sprintf("<FEFF%X>", b)
 }
 
 const pdfTime = "(D:20060102150405+08'00')"

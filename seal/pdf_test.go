@@ -46,6 +46,20 @@ func verified(t testing.TB, file []byte, roots Roots) Report {
 	return r
 }
 
+// signaturesOf reads seal and ordinary signature of a file.
+func signaturesOf(t *testing.T, pdf []byte) []pdfSignature {
+	t.Helper()
+	f, err := readPDF(pdf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signatures, err := f.signatures()
+	if err != nil || len(signatures) != 2 {
+		t.Fatalf("%d signatures: %v", len(signatures), err)
+	}
+	return signatures
+}
+
 func TestSignPDF(t *testing.T) {
 	t.Parallel()
 	a := open(t)
@@ -57,23 +71,19 @@ func TestSignPDF(t *testing.T) {
 		t.Error("the bytes of the file were changed")
 	}
 	t.Logf("%d bytes more", len(signed)-len(licence(t)))
-	both := Signature{
-		Kind: KindSeal, Intact: true, Name: "北京市朝阳区示例局", SealCode: "SEAL-110105-01", Department: "110105MZ", SealName: "北京市朝阳区示例局",
-		Signed: noon, Stamped: noon, Trusted: true,
-	}
-	cms := both
+	both, cms := goodSeal(), goodSeal()
 	cms.Kind, cms.SealName = KindCMS, ""
 	want := Report{Format: "pdf", Whole: true, Signatures: []Signature{both, cms}}
 	if got := verified(t, signed, a.Roots()); fmt.Sprint(got) != fmt.Sprint(want) || !got.Good() {
 		t.Errorf("got %+v\nwant %+v", got, want)
 	}
-	strangers := verified(t, signed, open(t, func(o *Options) { o.Random = nil }).Roots())
+	strangers := verified(t, signed, stranger(t).Roots())
 	if !strangers.Whole || strangers.Good() || strangers.Signatures[0].Trusted || strangers.Signatures[1].Trusted {
 		t.Errorf("by other roots: %+v", strangers)
 	}
 }
 
-// TestSignedAtOtherPlaces: an invisible field, a given time, a page that is not there.
+// TestSigningPlaces: an invisible field, a given time, a page that is not there.
 func TestSigningPlaces(t *testing.T) {
 	t.Parallel()
 	a := open(t)
@@ -109,14 +119,7 @@ func TestChangedPDF(t *testing.T) {
 	a := open(t)
 	plain, signed, roots := licence(t), signedPDF(t, a), a.Roots()
 	good := verified(t, signed, roots)
-	f, err := readPDF(signed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signatures, err := f.signatures()
-	if err != nil || len(signatures) != 2 {
-		t.Fatalf("%d signatures: %v", len(signatures), err)
-	}
+	signatures := signaturesOf(t, signed)
 	firstEnd := min(signatures[0].end, signatures[1].end)
 	for name, c := range map[string]struct {
 		file  []byte
@@ -230,33 +233,21 @@ func TestSignedPDFInOtherTools(t *testing.T) {
 	if !strings.Contains(out, "Signature is Valid") || !strings.Contains(out, "ETSI.CAdES.detached") || !strings.Contains(out, "Total document signed") {
 		t.Errorf("pdfsig: %s", out)
 	}
-	if out, _ := exec.CommandContext(t.Context(), "pdfsig", "-nocert", saved(t, "changed.pdf", spoiled(signed, 5000))).CombinedOutput(); strings.Contains(string(out), "Signature is Valid") {
+	changed := saved(t, "changed.pdf", spoiled(signed, 5000))
+	if out, _ := exec.CommandContext(t.Context(), "pdfsig", "-nocert", changed).CombinedOutput(); strings.Contains(string(out), "Signature is Valid") {
 		t.Errorf("pdfsig accepts a changed file: %s", out)
 	}
-	f, err := readPDF(signed)
+	signatures := signaturesOf(t, signed)
+	s := signatures[0]
+	value, err := parseSealSignature(s.value)
 	if err != nil {
 		t.Fatal(err)
 	}
-	signatures, err := f.signatures()
-	if err != nil {
-		t.Fatal(err)
+	sum := tool(t, "openssl", "dgst", "-sm3", "-r", saved(t, "ranges", slices.Concat(signed[:s.before], signed[s.after:s.end])))
+	if digest, err := hex.DecodeString(strings.Fields(sum)[0]); err != nil || !bytes.Equal(digest, value.ToSign.Hash.Bytes) {
+		t.Errorf("OpenSSL's digest of the file is %s", sum)
 	}
-	for _, s := range signatures {
-		if s.field.subFilter != subFilterSeal {
-			continue
-		}
-		value, err := parseSealSignature(s.value)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum := tool(t, "openssl", "dgst", "-sm3", "-r", saved(t, "ranges", slices.Concat(signed[:s.before], signed[s.after:s.end])))
-		if digest, err := hex.DecodeString(strings.Fields(sum)[0]); err != nil || !bytes.Equal(digest, value.ToSign.Hash.Bytes) {
-			t.Errorf("OpenSSL's digest of the file is %s", sum)
-		}
-		opensslVerifies(t, newSeal(t, a).sm2.Certificate, value.ToSign.Raw, value.Signature.Bytes)
-		return
-	}
-	t.Error("no seal found")
+	opensslVerifies(t, newSeal(t, a).sm2.Certificate, value.ToSign.Raw, value.Signature.Bytes)
 }
 
 // pdfbox are the jars of Debian's libpdfbox2-java and what it depends on.
@@ -306,14 +297,7 @@ func TestOrdinarySignatureInOpenSSL(t *testing.T) {
 	t.Parallel()
 	a := open(t)
 	signed := signedPDF(t, a)
-	f, err := readPDF(signed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signatures, err := f.signatures()
-	if err != nil {
-		t.Fatal(err)
-	}
+	signatures := signaturesOf(t, signed)
 	s := signatures[1]
 	m, err := parseCMS(s.value)
 	if err != nil {

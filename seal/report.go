@@ -44,7 +44,7 @@ const (
 	Changed  AlterationKind = "changed"  // the content is not what was signed
 	Added    AlterationKind = "added"    // a file that is not signed
 	Missing  AlterationKind = "missing"  // a signed file is not there
-	Updated  AlterationKind = "updated"  // something other than a further signature was added between two signatures
+	Updated  AlterationKind = "updated"  // more than a further signature was added between two signatures
 	Hidden   AlterationKind = "hidden"   // bytes of the container that belong to no file
 )
 

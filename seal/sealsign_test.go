@@ -27,6 +27,15 @@ func used(t testing.TB, a *Authority, s *Seal) []byte {
 	return der
 }
 
+// goodSeal is what is to be said of whatever newSeal sealed at noon.
+func goodSeal() Signature {
+	s := plainSpec
+	return Signature{
+		Kind: KindSeal, Intact: true, Name: s.Name, SealCode: s.Code, Department: s.Department, SealName: s.Name,
+		Signed: noon, Stamped: noon, Trusted: true,
+	}
+}
+
 // TestSealGolden freezes the encodings: the same keys, time and randomness give these bytes.
 func TestSealGolden(t *testing.T) {
 	t.Parallel()
@@ -35,11 +44,23 @@ func TestSealGolden(t *testing.T) {
 	golden(t, "seal.esl", s.DER())
 	golden(t, "signature.dat", used(t, a, s))
 	golden(t, "roots.pem", a.Roots().PEM())
+	key, err := os.ReadFile(filepath.Join(a.dir, "maker-sm2.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "maker-sm2.key", key)
 }
 
-// TestGoldenHolds: what was sealed once is good for ever.
+// TestGoldenHolds: what was made once is good for ever.
 func TestGoldenHolds(t *testing.T) {
 	t.Parallel()
+	key, err := os.ReadFile("testdata/maker-sm2.key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parseKeyFile(key, KeyName{Role: RoleMaker}); err != nil {
+		t.Error(err)
+	}
 	text, err := os.ReadFile("testdata/roots.pem")
 	if err != nil {
 		t.Fatal(err)
@@ -56,16 +77,43 @@ func TestGoldenHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Signature{
-		Kind: KindSeal, Intact: true, Name: "北京市朝阳区示例局", SealCode: "SEAL-110105-01", Department: "110105MZ", SealName: "北京市朝阳区示例局",
-		Signed: noon, Stamped: noon, Trusted: true,
-	}
+	want := goodSeal()
 	if got := signature.judge(SM2SM3.digest(document), roots); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
 	}
 	again, err := asn1.Marshal(*signature)
 	if err != nil || !bytes.Equal(again, der) {
 		t.Errorf("encoded again it differs: %v", err)
+	}
+}
+
+// TestGoldenFilesHold: files that were sealed by the first version stay good. Verify writes the updates of a PDF again, so that their
+// bytes are a format.
+func TestGoldenFilesHold(t *testing.T) {
+	t.Parallel()
+	a := open(t)
+	pdf := licence(t)
+	if *update {
+		signed := signedPDF(t, a)
+		golden(t, "sealed.pdf.update", signed[len(pdf):])
+		golden(t, "sealed.ofd", signedOFD(t, a))
+		golden(t, "sealed.roots.pem", a.Roots().PEM())
+	}
+	read := func(name string) []byte {
+		content, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return content
+	}
+	roots, err := ParseRoots(read("sealed.roots.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, file := range map[string][]byte{"pdf": append(pdf, read("sealed.pdf.update")...), "ofd": read("sealed.ofd")} {
+		if r := verified(t, file, roots); !r.Good() {
+			t.Errorf("%s: %+v", name, r)
+		}
 	}
 }
 
@@ -78,7 +126,7 @@ func TestSealFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	strangers := open(t, func(o *Options) { o.Random = nil })
+	strangers := stranger(t)
 	remake := func(change func(*sealInfo), maker Identity, user *gm.Certificate) *Seal {
 		made, err := parseSeal(s.DER())
 		if err != nil {

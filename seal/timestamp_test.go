@@ -42,7 +42,7 @@ func stampServer(t *testing.T, a *Authority, spoil func(w http.ResponseWriter, r
 // TestExternalStamps: a file is sealed with time-stamps of an authority elsewhere, which the verifier has to trust too.
 func TestExternalStamps(t *testing.T) {
 	t.Parallel()
-	elsewhere := open(t, func(o *Options) { o.Random = nil })
+	elsewhere := stranger(t)
 	external := &HTTPStamper{URL: stampServer(t, elsewhere, nil), Roots: elsewhere.Roots().CAs}
 	a := open(t, func(o *Options) { o.Stampers = [2]Stamper{external, external} })
 	signed, err := a.SignPDF(t.Context(), licence(t), Signing{Seal: newSeal(t, a)})
@@ -62,7 +62,7 @@ func TestExternalStamps(t *testing.T) {
 // TestRefusedStamps: an answer that is not to the query, or not by whom it should be, gives no token, and no signed file.
 func TestRefusedStamps(t *testing.T) {
 	t.Parallel()
-	a, stranger := open(t), open(t, func(o *Options) { o.Random = nil })
+	a, other := open(t), stranger(t)
 	old := func() []byte {
 		query, _, err := newQuery(newStream(), SM2SM3, SM2SM3.digest(document))
 		if err != nil {
@@ -78,7 +78,7 @@ func TestRefusedStamps(t *testing.T) {
 		by    *Authority
 		spoil func(w http.ResponseWriter, response []byte) []byte
 	}{
-		"a stranger":     {by: stranger},
+		"a stranger":     {by: other},
 		"another answer": {by: a, spoil: func(http.ResponseWriter, []byte) []byte { return old }},
 		"no token":       {by: a, spoil: func(http.ResponseWriter, []byte) []byte { r, _ := refusal(failPolicy); return r }},
 		"changed":        {by: a, spoil: func(_ http.ResponseWriter, r []byte) []byte { return spoiled(r, 100) }},

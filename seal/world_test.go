@@ -50,6 +50,12 @@ func open(t testing.TB, change ...func(*Options)) *Authority {
 	return a
 }
 
+// stranger returns an authority with keys of its own.
+func stranger(t testing.TB) *Authority {
+	t.Helper()
+	return open(t, func(o *Options) { o.Random = nil })
+}
+
 // stampPicture draws a red ring.
 func stampPicture(t testing.TB, size int) []byte {
 	t.Helper()
@@ -69,9 +75,14 @@ func stampPicture(t testing.TB, size int) []byte {
 	return b.Bytes()
 }
 
+// spec is a seal of an invented department.
 func spec(t testing.TB) Spec {
-	return Spec{Code: "SEAL-110105-01", Name: "北京市朝阳区示例局", Department: "110105MZ", Picture: stampPicture(t, 64)}
+	s := plainSpec
+	s.Picture = stampPicture(t, 64)
+	return s
 }
+
+var plainSpec = Spec{Code: "SEAL-110105-01", Name: "北京市朝阳区示例局", Department: "110105MZ"}
 
 func newSeal(t testing.TB, a *Authority) *Seal {
 	t.Helper()

@@ -11,8 +11,10 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -114,7 +116,8 @@ func locate(data []byte, entries []zipEntry) (gaps bool, err error) {
 		if from+e.length > len(data) || string(h[localSize:][:u16(h, 26)]) != e.name || u16(h, 8) != e.method || u16(h, 6) != e.flags {
 			return false, zipErr("with a file that its directory calls otherwise")
 		}
-		if e.method != zip.Store && e.method != zip.Deflate || e.flags&^(flagLevel|flagSizesFollow|flagUTF8) != 0 || !fs.ValidPath(strings.TrimSuffix(e.name, "/")) {
+		known := (e.method == zip.Store || e.method == zip.Deflate) && e.flags&^(flagLevel|flagSizesFollow|flagUTF8) == 0
+		if !known || !fs.ValidPath(strings.TrimSuffix(e.name, "/")) {
 			return false, zipErr("with a file that is encrypted, packed in an unusual way or of an unusual name")
 		}
 		e.packed = data[from:][:e.length:e.length]
@@ -160,35 +163,46 @@ func (e zipEntry) content() ([]byte, error) {
 	return out, nil
 }
 
-// packed returns content as an entry.
+// packed returns content as an entry. What holds a picture does not get smaller, and is stored.
 func packed(name string, content []byte) (zipEntry, error) {
-	var b bytes.Buffer
-	w, err := flate.NewWriter(&b, flate.DefaultCompression)
-	if err != nil {
-		return zipEntry{}, err
+	e := zipEntry{name: name, method: zip.Store, crc: crc32.ChecksumIEEE(content), size: len(content), packed: content}
+	if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) {
+		e.flags = flagUTF8
 	}
+	if path.Ext(name) != ".xml" {
+		return e, nil
+	}
+	var b bytes.Buffer
+	w := deflaters.Get().(*flate.Writer)
+	defer deflaters.Put(w)
+	w.Reset(&b)
 	if _, err := w.Write(content); err != nil {
 		return zipEntry{}, err
 	}
 	if err := w.Close(); err != nil {
 		return zipEntry{}, err
 	}
-	e := zipEntry{name: name, method: zip.Deflate, crc: crc32.ChecksumIEEE(content), size: len(content), packed: b.Bytes()}
-	if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) {
-		e.flags = flagUTF8
-	}
+	e.method, e.packed = zip.Deflate, b.Bytes()
 	return e, nil
 }
 
+// deflaters are kept: each holds most of a megabyte.
+var deflaters = sync.Pool{New: func() any {
+	w, err := flate.NewWriter(nil, flate.DefaultCompression)
+	if err != nil {
+		panic("seal: " + err.Error()) // the level is a constant that flate knows
+	}
+	return w
+}}
+
 // writeZip writes a container without times of day, so that the same files give the same bytes.
 func writeZip(entries []zipEntry) ([]byte, error) {
-	const firstDay = 1<<5 | 1 // 1980-01-01, the earliest there is
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
 	for _, e := range entries {
 		file, err := w.CreateRaw(&zip.FileHeader{
 			Name: e.name, Method: e.method, CRC32: e.crc, CompressedSize64: uint64(len(e.packed)), UncompressedSize64: uint64(e.size),
-			ModifiedDate: firstDay, Flags: e.flags & flagUTF8,
+			Flags: e.flags & flagUTF8,
 		})
 		if err != nil {
 			return nil, err

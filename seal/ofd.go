@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// maxXML is the largest file that is read as XML, in bytes.
+const maxXML = 4 << 20
+
 // ofdName is the file in which an OFD begins (GB/T 33190-2016 7.2).
 const ofdName = "OFD.xml"
 
@@ -42,6 +45,9 @@ func (o *ofdFile) content(name string) ([]byte, error) {
 
 // xml reads a file into a structure. Namespaces are not looked at: their prefix differs from maker to maker.
 func (o *ofdFile) xml(name string, into any) error {
+	if i := o.index(name); i >= 0 && o.entries[i].size > maxXML {
+		return ofdErr("with a %s of more than %d bytes", name, maxXML)
+	}
 	content, err := o.content(name)
 	if err != nil {
 		return err

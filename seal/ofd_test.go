@@ -252,6 +252,7 @@ func TestHostileZip(t *testing.T) {
 		"outside":   packedOFD(t, [][2]string{{"../OFD.xml", "a"}}),
 		"backslash": bytes.ReplaceAll(packedOFD(t, [][2]string{{"OFD.xml", "a"}}), []byte("OFD.xml"), []byte("/FD.xml")),
 		"renamed":   bytes.Replace(packedOFD(t, [][2]string{{"OFD.xml", "a"}}), []byte("OFD.xml"), []byte("OFE.xml"), 1),
+		"large XML": packedOFD(t, [][2]string{{"OFD.xml", "<OFD>" + strings.Repeat(" ", maxXML) + "</OFD>"}}),
 		"bomb":      bomb,
 		"bomb that lies": func() []byte { // says that it is small
 			out := slices.Clone(bomb)

@@ -11,8 +11,12 @@ import (
 // Limits of PDF files.
 const (
 	maxFile      = 64 << 20 // bytes; of OFD too
+	maxObject    = 1 << 20  // bytes of an object that is read
 	maxRevisions = 32
+	maxTables    = 1000 // sections of cross-reference tables
 	maxDepth     = 32
+	maxKeys      = 200 // of a dictionary
+	maxFields    = 100 // of a form
 	maxPages     = 10_000
 )
 
@@ -132,8 +136,8 @@ func (f *pdfFile) readTable(offset int) (pdfDict, error) {
 			return nil, err
 		}
 		s.space()
-		if count > (len(f.data)-s.pos)/entry || first > 1<<30 {
-			return nil, pdfErr("with a table that is cut off")
+		if count > (len(f.data)-s.pos)/entry || first > 1<<30 || len(f.tables) == maxTables {
+			return nil, pdfErr("with a table that is cut off, or too many")
 		}
 		f.tables = append(f.tables, pdfTable{first, count, s.pos})
 		s.pos += count * entry
@@ -173,6 +177,7 @@ func (f *pdfFile) object(number int) (*pdfScanner, error) {
 		if err != nil {
 			return nil, err
 		}
+		s.data = s.data[:min(len(s.data), s.pos+maxObject)]
 		if n, err := s.integer(); err != nil || n != number {
 			return nil, pdfErr("with something else for object %d", number)
 		}

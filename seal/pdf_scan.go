@@ -3,6 +3,7 @@ package seal
 import (
 	"bytes"
 	"strconv"
+	"strings"
 )
 
 // pdfScanner reads the values of a PDF (ISO 32000-1 7.3). It takes values as they stand; what it takes for a value is one for other readers too.
@@ -83,8 +84,8 @@ func (s *pdfScanner) dict(depth int) (pdfDict, error) {
 			return nil, pdfErr("with a broken dictionary at %d", s.pos)
 		}
 		key := string(s.regular())
-		if key == "" || d.get(key) != nil || bytes.IndexByte([]byte(key), '#') >= 0 {
-			return nil, pdfErr("with a key twice, empty or escaped at %d", s.pos)
+		if key == "" || d.get(key) != nil || strings.ContainsRune(key, '#') || len(d) == maxKeys {
+			return nil, pdfErr("with a key twice, empty or escaped, or too many at %d", s.pos)
 		}
 		s.space()
 		pos := s.pos

@@ -206,12 +206,15 @@ func TestNotAPDF(t *testing.T) {
 	a := open(t)
 	for name, file := range map[string]string{
 		"empty": "", "text": "hello", "head alone": "%PDF-1.4\n", "no table": "%PDF-1.4\nstartxref\n0\n%%EOF\n",
-		"loop":      "%PDF-1.4\nxref\n0 0\ntrailer << /Prev 9 >>\nstartxref\n9\n%%EOF\n",
-		"no root":   "%PDF-1.4\nxref\n0 0\ntrailer << >>\nstartxref\n9\n%%EOF\n",
-		"cut table": "%PDF-1.4\nxref\n0 99999999\ntrailer << >>\nstartxref\n9\n%%EOF\n",
-		"deep":      "%PDF-1.4\nxref\n0 0\ntrailer << /A " + strings.Repeat("[", 1000) + " >>\nstartxref\n9\n%%EOF\n",
-		"two keys":  "%PDF-1.4\nxref\n0 0\ntrailer << /A 1 /A 2 >>\nstartxref\n9\n%%EOF\n",
-		"encrypted": "%PDF-1.4\nxref\n0 0\ntrailer << /Encrypt 1 0 R >>\nstartxref\n9\n%%EOF\n",
+		"loop":        "%PDF-1.4\nxref\n0 0\ntrailer << /Prev 9 >>\nstartxref\n9\n%%EOF\n",
+		"no root":     "%PDF-1.4\nxref\n0 0\ntrailer << >>\nstartxref\n9\n%%EOF\n",
+		"cut table":   "%PDF-1.4\nxref\n0 99999999\ntrailer << >>\nstartxref\n9\n%%EOF\n",
+		"deep":        "%PDF-1.4\nxref\n0 0\ntrailer << /A " + strings.Repeat("[", 1000) + " >>\nstartxref\n9\n%%EOF\n",
+		"two keys":    "%PDF-1.4\nxref\n0 0\ntrailer << /A 1 /A 2 >>\nstartxref\n9\n%%EOF\n",
+		"many keys":   "%PDF-1.4\nxref\n0 0\ntrailer << " + manyKeys(maxKeys+1) + ">>\nstartxref\n9\n%%EOF\n",
+		"many tables": "%PDF-1.4\nxref\n" + strings.Repeat("0 0\n", maxTables+1) + "trailer << >>\nstartxref\n9\n%%EOF\n",
+		"many fields": manyFields(maxFields + 1),
+		"encrypted":   "%PDF-1.4\nxref\n0 0\ntrailer << /Encrypt 1 0 R >>\nstartxref\n9\n%%EOF\n",
 	} {
 		if r, err := Verify([]byte(file), a.Roots()); !errors.Is(err, ErrFormat) {
 			t.Errorf("%s: %+v, %v", name, r, err)
@@ -219,6 +222,33 @@ func TestNotAPDF(t *testing.T) {
 		if _, err := a.SignPDF(t.Context(), []byte(file), Signing{Seal: newSeal(t, a)}); !errors.Is(err, ErrFormat) {
 			t.Errorf("%s: signed: %v", name, err)
 		}
+	}
+}
+
+func manyKeys(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "/K%d 1 ", i)
+	}
+	return b.String()
+}
+
+// manyFields is a PDF whose form has n fields.
+func manyFields(n int) string {
+	const catalog = "<< /Type /Catalog /AcroForm << /Fields ["
+	head := "%PDF-1.4\n1 0 obj\n" + catalog + strings.Repeat("1 0 R ", n) + "] >> >>\nendobj\n"
+	return fmt.Sprintf("%sxref\n1 1\n%010d 00000 n \ntrailer << /Root 1 0 R /Size 2 >>\nstartxref\n%d\n%%%%EOF\n", head, 9, len(head))
+}
+
+// TestLimitsAreReached: what is at a limit, and not above it, is judged.
+func TestLimitsAreReached(t *testing.T) {
+	t.Parallel()
+	if r, err := Verify([]byte(manyFields(maxFields)), Roots{}); err != nil || r.Whole {
+		t.Errorf("%+v: %v", r, err)
+	}
+	tables := strings.Replace(string(tinyPDF()), "xref\n", "xref\n"+strings.Repeat("9 0\n", maxTables-1), 1)
+	if r, err := Verify([]byte(tables), Roots{}); err != nil || r.Whole {
+		t.Errorf("%+v: %v", r, err)
 	}
 }
 

@@ -77,6 +77,9 @@ func (f *pdfFile) signatures() ([]pdfSignature, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(fields) > maxFields {
+		return nil, pdfErr("with too many fields")
+	}
 	var found []pdfSignature
 	for _, field := range fields {
 		widget, _, err := f.dict(field)

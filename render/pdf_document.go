@@ -45,17 +45,26 @@ func (d *document) stream(dict string, data []byte) ref {
 
 // packed adds a stream compressed with Flate.
 func (d *document) packed(dict string, data []byte) (ref, error) {
+	small, err := deflated(data)
+	if err != nil {
+		return 0, err
+	}
+	return d.stream(dict+" /Filter /FlateDecode", small), nil
+}
+
+// deflated compresses with Flate.
+func deflated(data []byte) ([]byte, error) {
 	var b bytes.Buffer
 	w := deflaters.Get().(*zlib.Writer)
 	defer deflaters.Put(w)
 	w.Reset(&b)
 	if _, err := w.Write(data); err != nil {
-		return 0, fmt.Errorf("compress stream: %w", err)
+		return nil, fmt.Errorf("compress stream: %w", err)
 	}
 	if err := w.Close(); err != nil {
-		return 0, fmt.Errorf("compress stream: %w", err)
+		return nil, fmt.Errorf("compress stream: %w", err)
 	}
-	return d.stream(dict+" /Filter /FlateDecode", b.Bytes()), nil
+	return b.Bytes(), nil
 }
 
 // deflaters are kept: each holds most of a megabyte.
@@ -105,14 +114,4 @@ func textString(s string) string {
 	}
 	b.WriteByte('>')
 	return b.String()
-}
-
-// number writes a length with as many decimals as can be seen.
-func number(v float64) string {
-	s := strconv.FormatFloat(v, 'f', 2, 64)
-	s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
-	if s == "-0" {
-		return "0"
-	}
-	return s
 }

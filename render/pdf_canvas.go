@@ -15,6 +15,7 @@ type shapeCache struct {
 		packed []byte
 		err    error
 	}
+	svg svgCache
 }
 
 // pdfPainter paints a drawing into a document.
@@ -84,7 +85,11 @@ func (s *shape) embed(d *document) (ref, error) {
 		for _, m := range s.marks {
 			content.path(m)
 		}
-		c.packed, c.err = deflated(content.Bytes())
+		writers := &deflaters
+		if s.kept {
+			writers = &tightDeflaters
+		}
+		c.packed, c.err = deflated(content.Bytes(), writers)
 	})
 	if c.err != nil {
 		return 0, c.err
@@ -200,12 +205,15 @@ func number3(v colour) string { return strconv.FormatFloat(float64(v)/255, 'g', 
 
 // appendNumber writes a length with as many decimals as can be seen: two.
 func appendNumber(b []byte, v float64) []byte {
-	hundredths := int64(math.Round(v * 100))
-	if hundredths < 0 {
-		b, hundredths = append(b, '-'), -hundredths
+	return appendHundredths(b, int64(math.Round(v*100)))
+}
+
+func appendHundredths(b []byte, v int64) []byte {
+	if v < 0 {
+		b, v = append(b, '-'), -v
 	}
-	b = strconv.AppendInt(b, hundredths/100, 10)
-	if rest := hundredths % 100; rest > 0 {
+	b = strconv.AppendInt(b, v/100, 10)
+	if rest := v % 100; rest > 0 {
 		b = append(b, '.', byte('0'+rest/10))
 		if rest%10 > 0 {
 			b = append(b, byte('0'+rest%10))

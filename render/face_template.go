@@ -288,7 +288,7 @@ func (c *composer) setPhoto(onto *sheet, b box) {
 
 // within is the largest box of a picture's shape inside another, in its middle.
 func (p *photo) within(b box) box {
-	size := p.pixels.Rect.Size()
+	size := p.pixels.Bounds().Size()
 	scale := min(b.w/float64(size.X), b.h/float64(size.Y))
 	w, h := float64(size.X)*scale, float64(size.Y)*scale
 	return box{b.x + (b.w-w)/2, b.y + (b.h-h)/2, w, h}
@@ -305,7 +305,7 @@ func (c *composer) seal(e *element, onto *sheet, x, y float64) error {
 		return err
 	}
 	d := min(e.box.w, e.box.h)
-	onto.place(s, matrix{d, 0, 0, d, x + e.box.x + e.box.w/2, y + e.box.y + e.box.h/2})
+	onto.place(s, matrix{d / sealUnit, 0, 0, d / sealUnit, x + e.box.x + e.box.w/2, y + e.box.y + e.box.h/2})
 	return nil
 }
 

@@ -13,18 +13,23 @@ import (
 // sealRed is the colour of official seals.
 const sealRed colour = 0xc8161d
 
-// sealShape draws a round seal of diameter 1 round the origin: a ring, a star, the name on an arc from lower left to
+// sealUnit is the diameter of a seal's shape: in whole units it is finer than print, and short to write.
+const sealUnit = 2000.0
+
+// sealShape draws a round seal of diameter sealUnit round the origin: a ring, a star, the name on an arc from lower left to
 // lower right, and the code, if any, on an arc at the foot. Long names are set narrower, never cut.
 func sealShape(name, code string, ink colour) (*shape, error) {
 	f := &figure{}
-	f.ring(0, 0, 0.5, 0.474)
-	f.star(0, 0.005, 0.15)
-	if err := f.arc(oneLine(name), 0.38, 0.128, 2*math.Pi*0.68, true); err != nil {
+	const u = sealUnit
+	f.ring(0, 0, 0.5*u, 0.474*u)
+	f.star(0, 0.005*u, 0.15*u)
+	if err := f.arc(oneLine(name), 0.38*u, 0.128*u, 2*math.Pi*0.68, true); err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
-	if err := f.arc(oneLine(code), 0.425, 0.06, 2*math.Pi*0.22, false); err != nil {
+	if err := f.arc(oneLine(code), 0.425*u, 0.06*u, 2*math.Pi*0.22, false); err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
+	f.round(1)
 	return &shape{marks: []*figureMark{{figure: f, ink: ink}}}, nil
 }
 
@@ -80,7 +85,7 @@ func SealPicture(name, code string, pixels int) ([]byte, error) {
 		return nil, err
 	}
 	size := float64(pixels)
-	cover := seal.marks[0].figure.coverage(pixels, matrix{size, 0, 0, size, size / 2, size / 2})
+	cover := seal.marks[0].figure.coverage(pixels, matrix{size / sealUnit, 0, 0, size / sealUnit, size / 2, size / 2})
 	picture := image.NewNRGBA(image.Rect(0, 0, pixels, pixels))
 	for i, share := range cover {
 		ink := color.NRGBA{R: byte(sealRed >> 16 & 0xff), G: byte(sealRed >> 8 & 0xff), B: byte(sealRed & 0xff), A: share}

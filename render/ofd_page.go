@@ -1,0 +1,183 @@
+package render
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// micron is a length in OFD files, which count in millimetres: a thousandth of one.
+type micron int64
+
+const micronsInPoint = 25400.0 / 72
+
+// microns rounds a length in points.
+func microns(points float64) micron { return micron(math.Round(points * micronsInPoint)) }
+
+func (v micron) String() string { return string(v.append(nil)) }
+
+func (v micron) append(b []byte) []byte { return appendFixed(b, int64(v), 1000) }
+
+// ofdBox is a rectangle in microns; x and y are its upper left corner.
+type ofdBox struct{ x, y, w, h micron }
+
+// microns is the smallest such box that holds this one.
+func (b box) microns() ofdBox {
+	x, y := math.Floor(b.x*micronsInPoint), math.Floor(b.y*micronsInPoint)
+	right, bottom := math.Ceil((b.x+b.w)*micronsInPoint), math.Ceil((b.y+b.h)*micronsInPoint)
+	return ofdBox{micron(x), micron(y), micron(right - x), micron(bottom - y)}
+}
+
+func (b ofdBox) String() string { return fmt.Sprintf("%s %s %s %s", b.x, b.y, b.w, b.h) }
+
+// ofdPainter paints a drawing as the pages and resources of an OFD document. What it draws is numbered in the order of
+// drawing, resources before what uses them.
+type ofdPainter struct {
+	last     int // identifier given
+	fonts    *usedFonts
+	fontIDs  []int       // of the fonts
+	named    map[any]int // identifiers of *photo and *shape
+	pictures []ofdPart
+	// Entries of the resource lists.
+	fontList, media, units []byte
+}
+
+func (p *ofdPainter) id() int {
+	p.last++
+	return p.last
+}
+
+// page writes the content of a page: one layer. Every object stands in a box, its Boundary, that readers clip it to,
+// and counts from that box's upper left corner.
+func (p *ofdPainter) page(s *sheet) ([]byte, error) {
+	b := fmt.Appendf(nil, ofdHead+`<ofd:Page %s>%s<ofd:Content><ofd:Layer ID="%d" Type="Body">`, ofdNamespace, ofdArea("Area", s), p.id())
+	var err error
+	for _, m := range s.marks {
+		switch m := m.(type) {
+		case *textMark:
+			b, err = p.text(b, m)
+		case *figureMark:
+			edge := m.bounds().microns()
+			b = p.path(b, m, edge, m.abbreviated(float64(edge.x), float64(edge.y)))
+		case *pictureMark:
+			b, err = p.picture(b, m)
+		case *placeMark:
+			b = p.placed(b, m)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return append(b, "</ofd:Layer></ofd:Content></ofd:Page>"...), nil
+}
+
+func (p *ofdPainter) picture(b []byte, m *pictureMark) ([]byte, error) {
+	id, ok := p.named[m.photo]
+	if !ok {
+		file, mediaType, err := m.photo.encode()
+		if err != nil {
+			return nil, err
+		}
+		id = p.id()
+		p.named[m.photo] = id
+		name, format := fmt.Sprintf("Image_%d.png", id), "PNG"
+		if mediaType == "image/jpeg" {
+			name, format = fmt.Sprintf("Image_%d.jpg", id), "JPEG"
+		}
+		p.pictures = append(p.pictures, ofdPart{"Doc_0/Res/" + name, file})
+		p.media = fmt.Appendf(p.media, `<ofd:MultiMedia ID="%d" Type="Image" Format="%s"><ofd:MediaFile>%s</ofd:MediaFile></ofd:MultiMedia>`, id, format, name)
+	}
+	// A picture is a square with sides of 1, which CTM stretches.
+	w, h := microns(m.w), microns(m.h)
+	return fmt.Appendf(b, `<ofd:ImageObject ID="%d" Boundary="%s" CTM="%s 0 0 %s 0 0" ResourceID="%d"/>`,
+		p.id(), ofdBox{microns(m.x), microns(m.y), w, h}, w, h, id), nil
+}
+
+// placed writes a shape, which is a resource and drawn into its own box from 0, 0 on.
+func (p *ofdPainter) placed(b []byte, m *placeMark) []byte {
+	id, ok := p.named[m.shape]
+	edge := m.shape.bounds().microns()
+	if !ok {
+		id = p.id()
+		p.named[m.shape] = id
+		p.units = fmt.Appendf(p.units, `<ofd:CompositeGraphicUnit ID="%d" Width="%s" Height="%s"><ofd:Content>`, id, edge.w, edge.h)
+		for i, path := range m.shape.abbreviated(edge) {
+			p.units = p.path(p.units, m.shape.marks[i], ofdBox{0, 0, edge.w, edge.h}, path)
+		}
+		p.units = append(p.units, "</ofd:Content></ofd:CompositeGraphicUnit>"...)
+	}
+	// The box's corners on the page, the first of them where its 0, 0 goes.
+	at, from := m.at, box{float64(edge.x), float64(edge.y), float64(edge.w), float64(edge.h)}
+	at.e, at.f = at.e*micronsInPoint, at.f*micronsInPoint
+	x, y := at.apply(from.x, from.y)
+	all := box{x, y, 0, 0}
+	for _, corner := range [][2]float64{{from.w, 0}, {0, from.h}, {from.w, from.h}} {
+		x, y := at.apply(from.x+corner[0], from.y+corner[1])
+		all = all.around(box{x, y, 0, 0})
+	}
+	left, top := math.Floor(all.x), math.Floor(all.y)
+	onPage := ofdBox{micron(left), micron(top), micron(math.Ceil(all.x + all.w - left)), micron(math.Ceil(all.y + all.h - top))}
+	return fmt.Appendf(b, `<ofd:CompositeObject ID="%d" Boundary="%s" CTM="%.6f %.6f %.6f %.6f %s %s" ResourceID="%d"/>`,
+		p.id(), onPage, at.a, at.b, at.c, at.d, micron(math.Round(x-left)), micron(math.Round(y-top)), id)
+}
+
+// abbreviated are the paths of a shape's figures, written once in its life.
+func (s *shape) abbreviated(edge ofdBox) [][]byte {
+	c := &s.cache.ofd
+	c.Do(func() {
+		for _, m := range s.marks {
+			c.paths = append(c.paths, m.abbreviated(float64(edge.x), float64(edge.y)))
+		}
+	})
+	return c.paths
+}
+
+// abbreviated writes a figure as AbbreviatedData, counted from a point in microns.
+func (m *figureMark) abbreviated(x, y float64) []byte {
+	var b []byte
+	points := m.figure.points
+	for _, operator := range m.figure.operators {
+		n := operands(operator)
+		b = append(b, "MLBC"[strings.IndexByte("mlch", operator)])
+		for i := 0; i < n; i += 2 {
+			b = micron(math.Round(points[i]*micronsInPoint - x)).append(append(b, ' '))
+			b = micron(math.Round(points[i+1]*micronsInPoint - y)).append(append(b, ' '))
+		}
+		b, points = append(b, ' '), points[n:]
+	}
+	return bytes.TrimSuffix(b, []byte(" "))
+}
+
+// path writes a figure.
+func (p *ofdPainter) path(b []byte, m *figureMark, edge ofdBox, data []byte) []byte {
+	if len(data) == 0 {
+		return b
+	}
+	b = fmt.Appendf(b, `<ofd:PathObject ID="%d" Boundary="%s"`, p.id(), edge)
+	if m.width == 0 {
+		b = append(b, ` Stroke="false" Fill="true">`...)
+		b = appendColour(b, "FillColor", m.ink)
+	} else {
+		b = fmt.Appendf(b, ` LineWidth="%s">`, microns(m.width))
+		b = appendColour(b, "StrokeColor", m.ink)
+	}
+	b = append(append(b, "<ofd:AbbreviatedData>"...), data...)
+	return append(b, "</ofd:AbbreviatedData></ofd:PathObject>"...)
+}
+
+func appendColour(b []byte, element string, ink colour) []byte {
+	b = append(append(append(b, "<ofd:"...), element...), ` Value="`...)
+	b = append(strconv.AppendUint(b, uint64(ink>>16&0xff), 10), ' ')
+	b = append(strconv.AppendUint(b, uint64(ink>>8&0xff), 10), ' ')
+	return append(strconv.AppendUint(b, uint64(ink&0xff), 10), `"/>`...)
+}
+
+// appendEscaped writes a text as XML character data.
+func appendEscaped(b []byte, text string) []byte {
+	escaped := bytes.NewBuffer(b)
+	xml.EscapeText(escaped, []byte(text)) // a bytes.Buffer does not fail
+	return escaped.Bytes()
+}

@@ -109,20 +109,20 @@ func BenchmarkPagePhoto(b *testing.B) {
 	}
 }
 
-func BenchmarkPDF(b *testing.B) { benchmarkPDF(b, sample()) }
+func BenchmarkPDF(b *testing.B) { benchmarkFile(b, PDF, sample()) }
 
 func BenchmarkPDFPhoto(b *testing.B) {
-	benchmarkPDF(b, with(func(v *View) { v.Photo = jpegFile(b, portrait(358, 441)) }))
+	benchmarkFile(b, PDF, with(func(v *View) { v.Photo = jpegFile(b, portrait(358, 441)) }))
 }
 
-func benchmarkPDF(b *testing.B, v *View) {
+func benchmarkFile(b *testing.B, draw func(*View) ([]byte, error), v *View) {
 	if err := embedded.check(); err != nil { // paid once a process: BenchmarkLoadFont
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
 	size := 0
 	for b.Loop() {
-		data, err := PDF(v)
+		data, err := draw(v)
 		if err != nil {
 			b.Fatal(err)
 		}

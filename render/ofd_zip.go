@@ -14,6 +14,8 @@ type ofdPart struct {
 	content []byte
 }
 
+const zipVersion = 20 // 2.0: the first with deflate
+
 // packOFD zips the parts in their order. Every entry has one fixed time, and says its length before its bytes, not after
 // them: readers that go through the file from its start need that.
 func packOFD(parts []ofdPart) ([]byte, error) {
@@ -21,7 +23,8 @@ func packOFD(parts []ofdPart) ([]byte, error) {
 	w := zip.NewWriter(&b)
 	for _, p := range parts {
 		h := &zip.FileHeader{
-			Name: p.name, Method: zip.Store, CRC32: crc32.ChecksumIEEE(p.content), UncompressedSize64: uint64(len(p.content)),
+			Name: p.name, CreatorVersion: zipVersion, ReaderVersion: zipVersion,
+			Method: zip.Store, CRC32: crc32.ChecksumIEEE(p.content), UncompressedSize64: uint64(len(p.content)),
 			ModifiedDate: 1<<5 | 1, //lint:ignore SA1019 CreateRaw writes this field, 1 January 1980, and does not look at Modified
 		}
 		packed := p.content

@@ -76,29 +76,9 @@ func TestPDFFontsAreEmbeddedSubsets(t *testing.T) {
 // TestPDFIsSound runs every kind of document through qpdf, mutool and PDFBox Preflight.
 func TestPDFIsSound(t *testing.T) {
 	t.Parallel()
-	files := map[string]*View{
-		"sample":  sample(),
-		"empty":   {},
-		"expired": with(func(v *View) { v.Status = "EXPIRED" }),
-		"void":    with(func(v *View) { v.Status = "ABOLISHED" }),
-		"jpeg":    with(func(v *View) { v.Photo = jpegFile(t, portrait(358, 441)) }),
-		"png":     with(func(v *View) { v.Photo = pngFile(t, portrait(1200, 1600)) }),
-		"badjpeg": with(func(v *View) { v.Photo = []byte("\xff\xd8\xff\xe0 no picture") }),
-		"long": with(func(v *View) {
-			v.Fields[1].Value = strings.Repeat("很长的内容，", 500)
-			v.Fields[2].Label = strings.Repeat("标", 500)
-		}),
-		"markup": with(func(v *View) { v.Title = `<证> & "照" ]]> (\)` }),
-	}
-	for i, text := range hostile {
-		if runes := []rune(text); len(runes) > 300 { // the checkers take long over many pages; one long file will do
-			text = string(runes[:300])
-		}
-		files[fmt.Sprintf("hostile%d", i)] = hostileView(text)
-	}
 	dir := t.TempDir()
 	var names []string
-	for name, v := range files {
+	for name, v := range kinds(t) {
 		data, err := PDF(v)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)

@@ -48,7 +48,7 @@ func specimen(t testing.TB) *drawing {
 		t.Fatal(err)
 	}
 	s.marks = append(s.marks, &pictureMark{x: 225, y: 110, w: 60, h: 80, photo: photo})
-	d.newSheet(243, 153).text(10, 20, 9, ink, "第二页")
+	d.newSheet(300, 100).text(10, 20, 9, ink, "第二页")
 	return d
 }
 

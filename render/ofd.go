@@ -156,8 +156,9 @@ type ofdDataField struct {
 
 func attachedData(v *View) ([]byte, error) {
 	data := ofdData{
-		Version: 1, Title: clean(v.Title), Status: clean(v.Status), Code: clean(v.Code), Number: clean(v.IDCode), Holder: clean(v.Holder),
-		Issuer: clean(v.Issuer), IssueDate: clean(v.IssueDate), Validity: clean(v.Validity), Viewer: clean(v.Viewer), Purpose: clean(v.Purpose), At: stamp(v.At),
+		Version: 1, Title: clean(v.Title), Status: clean(v.Status), Code: clean(v.Code), Number: clean(v.IDCode),
+		Holder: clean(v.Holder), Issuer: clean(v.Issuer), IssueDate: clean(v.IssueDate), Validity: clean(v.Validity),
+		Viewer: clean(v.Viewer), Purpose: clean(v.Purpose), At: stamp(v.At),
 	}
 	for _, f := range v.Fields {
 		data.Fields = append(data.Fields, ofdDataField{Label: clean(f.Label), Masked: f.Masked, Value: clean(f.Value)})

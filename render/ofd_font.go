@@ -129,9 +129,11 @@ func (s *subset) os2() []byte {
 		first, last = min(first, int(r)), max(last, min(int(r), 0xffff))
 	}
 	em := f.unitsPerEm
-	b := be(0, em, 400, 5, 0)                                                                                           // version, average width, regular weight, medium width, no restriction on embedding
-	b = append(b, be(em*65/100, em*60/100, 0, em*7/100, em*65/100, em*60/100, 0, em*35/100, em*5/100, em*25/100, 0)...) // sub-, superscript, strikeout
-	b = append(b, make([]byte, 10+16+4)...)                                                                             // PANOSE, Unicode ranges and maker: not said
+	// Version, average width, regular weight, medium width, no restriction on embedding; then sub-, superscript, strikeout
+	// and class of family; then PANOSE, Unicode ranges and maker, which are not said.
+	b := be(0, em, 400, 5, 0)
+	b = append(b, be(em*65/100, em*60/100, 0, em*7/100, em*65/100, em*60/100, 0, em*35/100, em*5/100, em*25/100, 0)...)
+	b = append(b, make([]byte, 10+16+4)...)
 	return append(b, be(0x40, first, last, f.ascent, f.descent, 0, f.yMax, max(0, -f.yMin))...)
 }
 

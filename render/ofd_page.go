@@ -88,7 +88,8 @@ func (p *ofdPainter) picture(b []byte, m *pictureMark) ([]byte, error) {
 			name, format = fmt.Sprintf("Image_%d.jpg", id), "JPEG"
 		}
 		p.pictures = append(p.pictures, ofdPart{"Doc_0/Res/" + name, file})
-		p.media = fmt.Appendf(p.media, `<ofd:MultiMedia ID="%d" Type="Image" Format="%s"><ofd:MediaFile>%s</ofd:MediaFile></ofd:MultiMedia>`, id, format, name)
+		p.media = fmt.Appendf(p.media, `<ofd:MultiMedia ID="%d" Type="Image" Format="%s"><ofd:MediaFile>%s</ofd:MediaFile></ofd:MultiMedia>`,
+			id, format, name)
 	}
 	// A picture is a square with sides of 1, which CTM stretches.
 	w, h := microns(m.w), microns(m.h)
@@ -99,12 +100,12 @@ func (p *ofdPainter) picture(b []byte, m *pictureMark) ([]byte, error) {
 // placed writes a shape, which is a resource and drawn into its own box from 0, 0 on.
 func (p *ofdPainter) placed(b []byte, m *placeMark) []byte {
 	id, ok := p.named[m.shape]
-	edge := m.shape.bounds().microns()
+	edge, paths := m.shape.abbreviated()
 	if !ok {
 		id = p.id()
 		p.named[m.shape] = id
 		p.units = fmt.Appendf(p.units, `<ofd:CompositeGraphicUnit ID="%d" Width="%s" Height="%s"><ofd:Content>`, id, edge.w, edge.h)
-		for i, path := range m.shape.abbreviated(edge) {
+		for i, path := range paths {
 			p.units = p.path(p.units, m.shape.marks[i], ofdBox{0, 0, edge.w, edge.h}, path)
 		}
 		p.units = append(p.units, "</ofd:Content></ofd:CompositeGraphicUnit>"...)
@@ -124,15 +125,16 @@ func (p *ofdPainter) placed(b []byte, m *placeMark) []byte {
 		p.id(), onPage, at.a, at.b, at.c, at.d, micron(math.Round(x-left)), micron(math.Round(y-top)), id)
 }
 
-// abbreviated are the paths of a shape's figures, written once in its life.
-func (s *shape) abbreviated(edge ofdBox) [][]byte {
+// abbreviated are the box round a shape and the paths of its figures in it, made once in its life.
+func (s *shape) abbreviated() (edge ofdBox, paths [][]byte) {
 	c := &s.cache.ofd
 	c.Do(func() {
+		c.edge = s.bounds().microns()
 		for _, m := range s.marks {
-			c.paths = append(c.paths, m.abbreviated(float64(edge.x), float64(edge.y)))
+			c.paths = append(c.paths, m.abbreviated(float64(c.edge.x), float64(c.edge.y)))
 		}
 	})
-	return c.paths
+	return c.edge, c.paths
 }
 
 // abbreviated writes a figure as AbbreviatedData, counted from a point in microns.

@@ -17,6 +17,7 @@ type shapeCache struct {
 	}
 	ofd struct {
 		sync.Once
+		edge  ofdBox // round the shape
 		paths [][]byte
 	}
 }

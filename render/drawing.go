@@ -54,6 +54,7 @@ type pictureMark struct {
 type placeMark struct {
 	shape *shape
 	at    matrix
+	clip  box // what lies outside is not drawn; of no width: all is
 }
 
 func (*textMark) isMark()    {}

@@ -16,24 +16,23 @@ const (
 // marks are the shapes drawn under the text of every page: the tiled watermark and, on a licence that is not valid,
 // its standing in large letters. PDF/A-1 knows no transparency, so they are light opaque tints.
 type marks struct {
-	tile, void               *shape // void is nil on a valid licence
+	letters                  *figure // of one tile
+	tiles                    map[colour]*shape
+	void                     *shape // nil on a valid licence
 	width, height, voidWidth float64
 }
 
-// newMarks makes the marks of a View, with the watermark in a tint that suits the ground.
-func newMarks(v *View, tint colour) (*marks, error) {
-	m, letters, lines := &marks{}, &figure{}, v.watermark()
+// newMarks makes the marks of a View.
+func newMarks(v *View) (*marks, error) {
+	m, lines := &marks{letters: &figure{}, tiles: map[colour]*shape{}}, v.watermark()
 	for i, line := range lines {
-		w, err := letters.outlines(watermarkSize, line, turned(0, 0, float64(i)*watermarkSize*1.4))
+		w, err := m.letters.outlines(watermarkSize, line, turned(0, 0, float64(i)*watermarkSize*1.4))
 		if err != nil {
 			return nil, fmt.Errorf("watermark: %w", err)
 		}
 		m.width = max(m.width, w)
 	}
 	m.height = float64(len(lines)) * watermarkSize * 1.4
-	if len(letters.operators) > 0 {
-		m.tile = &shape{marks: []*figureMark{{figure: letters, ink: tint}}}
-	}
 	if s := v.standing(); !s.Valid {
 		letters, err := &figure{}, error(nil)
 		if m.voidWidth, err = letters.outlines(voidSize, s.Label, turned(0, 0, 0)); err != nil {
@@ -44,23 +43,51 @@ func newMarks(v *View, tint colour) (*marks, error) {
 	return m, nil
 }
 
-// draw sets the marks on a page.
-func (m *marks) draw(page *sheet) {
+// tile is the watermark's piece in a tint.
+func (m *marks) tile(tint colour) *shape {
+	if m.tiles[tint] == nil {
+		m.tiles[tint] = &shape{marks: []*figureMark{{figure: m.letters, ink: tint}}}
+	}
+	return m.tiles[tint]
+}
+
+// draw sets the watermark on an area of a page, and nowhere else.
+func (m *marks) draw(page *sheet, area box, tint colour) {
+	if len(m.letters.operators) == 0 {
+		return
+	}
 	sin, cos := math.Sincos(watermarkSlope)
-	if m.tile != nil {
-		stepX, stepY := max(m.width*cos+60, 170), m.width*sin+m.height+28
-		for row := -1; float64(row)*stepY < page.height+stepY; row++ {
-			shift := 0.0
-			if row%2 != 0 {
-				shift = stepX / 2
-			}
-			for x := -stepX - shift; x < page.width; x += stepX {
-				page.place(m.tile, turned(watermarkSlope, x, page.height-float64(row)*stepY))
-			}
+	tile := m.tile(tint)
+	stepX, stepY := max(m.width*cos+60, 170), m.width*sin+m.height+28
+	for row := -1; float64(row)*stepY < area.h+stepY; row++ {
+		shift := 0.0
+		if row%2 != 0 {
+			shift = stepX / 2
+		}
+		for x := -stepX - shift; x < area.w; x += stepX {
+			page.marks = append(page.marks, &placeMark{
+				shape: tile, at: turned(watermarkSlope, area.x+x, area.y+area.h-float64(row)*stepY), clip: area,
+			})
 		}
 	}
+}
+
+// drawVoid sets the standing of a licence that is not valid across a page.
+func (m *marks) drawVoid(page *sheet) {
 	if m.void != nil {
+		sin, cos := math.Sincos(watermarkSlope)
 		page.place(m.void, turned(watermarkSlope, (page.width-m.voidWidth*cos+voidSize*sin)/2,
 			(page.height+m.voidWidth*sin+voidSize*cos)/2))
 	}
+}
+
+// whole is the area of a sheet.
+func (s *sheet) whole() box { return box{0, 0, s.width, s.height} }
+
+// tintOn is the watermark's tint on a paper: a little darker than light paper, a little lighter than dark.
+func tintOn(paper colour) colour {
+	if paper.luminance() < 0.2 {
+		return paper.mixed(0xffffff, 0.1)
+	}
+	return paper.mixed(0x3a4a5c, 0.12)
 }

@@ -1,6 +1,9 @@
 package render
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // A4 in points, and where things stand on it.
 const (
@@ -31,30 +34,34 @@ type plain struct {
 	view  *View
 	marks *marks
 	photo *photo
-	page  *sheet  // the last of sheets
-	y     float64 // how far down it is filled
+	page  *sheet   // the last of flow
+	flow  []*sheet // pages filled from top to bottom: all but faces of their own size
+	y     float64  // how far down page is filled
 
 	photoPage int     // how many sheets there were when the photo was set
 	photoEnd  float64 // its lower edge there
 }
 
-// composePlain draws the face of an item without a template.
-func composePlain(v *View) (*drawing, error) {
-	marks, err := newMarks(v, watermarkTint)
+// compose draws a licence as a file shows it: the faces of its template, or the plain one, with who looked at it and what for.
+func compose(v *View) (*drawing, error) {
+	marks, err := newMarks(v)
 	if err != nil {
 		return nil, err
 	}
 	s := &plain{drawing: &drawing{fonts: newTypesetter()}, view: v, marks: marks}
+	if v.Template != nil {
+		return s.drawing, s.template()
+	}
 	if len(v.Photo) > 0 {
 		s.photo, _ = decodePhoto(v.Photo) // an unreadable one leaves a note on the sheet
 	}
 	s.nextPage()
 	s.heading()
 	s.face()
-	s.closing()
-	for i, page := range s.sheets {
-		s.foot(page, i+1)
-	}
+	facts, height := s.facts()
+	s.signature(height + 30)
+	s.closing(facts, height)
+	s.feet()
 	return s.drawing, nil
 }
 
@@ -62,7 +69,9 @@ func composePlain(v *View) (*drawing, error) {
 func (s *plain) nextPage() {
 	s.page = s.newSheet(pageWidth, pageHeight)
 	p, st := s.page, s.view.standing()
-	s.marks.draw(p)
+	s.flow = append(s.flow, p)
+	s.marks.draw(p, p.whole(), watermarkTint)
+	s.marks.drawVoid(p)
 	edge, band, word := s.edging(), bandValid, ink
 	if !st.Valid {
 		band, word = bandVoid, red
@@ -201,32 +210,39 @@ func (s *plain) drawPhoto(x, y float64) {
 	s.page.frame(x, y, w, h, 0.5, hairline)
 }
 
-// closing sets who issued the licence and when, and below it the particulars, at the foot of the sheet.
-func (s *plain) closing() {
-	const size, leading, column = 9.0, 14.0, 62.0
-	var rows [][]string
-	facts := s.view.particulars()
-	height := 0.0
-	for _, it := range facts {
-		lines := s.fonts.lines(it.Value, size, right-left-column)
-		rows = append(rows, lines)
-		height += float64(len(lines)) * leading
+// facts are the particulars in lines, and how high they are together.
+func (s *plain) facts() (rows []factLines, height float64) {
+	for _, it := range s.view.particulars() {
+		lines := s.fonts.lines(it.Value, factSize, right-left-factColumn)
+		rows = append(rows, factLines{it.Label, lines})
+		height += float64(len(lines)) * factLeading
 	}
-	s.signature(height + 30)
+	return rows, height
+}
+
+type factLines struct {
+	label string
+	lines []string
+}
+
+const factSize, factLeading, factColumn = 9.0, 14.0, 62.0
+
+// closing sets the particulars at the foot of the sheet.
+func (s *plain) closing(rows []factLines, height float64) {
 	s.room(min(height+10, 500)) // together on a page, unless they are unreasonably long
 	s.y = max(s.y, bodyBottom-height-10)
 	s.page.line(left, s.y, right, s.y, 0.8, s.edging())
 	s.y += 10
-	for i, lines := range rows {
-		for n, line := range lines {
-			if s.y+leading > bodyBottom+2 {
+	for _, row := range rows {
+		for n, line := range row.lines {
+			if s.y+factLeading > bodyBottom+2 {
 				s.nextPage()
 			}
 			if n == 0 {
-				s.page.text(left, s.y+size, size, quiet, facts[i].Label)
+				s.page.text(left, s.y+factSize, factSize, quiet, row.label)
 			}
-			s.page.text(left+column, s.y+size, size, ink, line)
-			s.y += leading
+			s.page.text(left+factColumn, s.y+factSize, factSize, ink, line)
+			s.y += factLeading
 		}
 	}
 }
@@ -259,13 +275,16 @@ func (s *plain) signature(below float64) {
 	s.y += 12
 }
 
-// foot sets the notes and the page's number.
-func (s *plain) foot(p *sheet, page int) {
+// feet set the notes and the numbers of pages.
+func (s *plain) feet() {
 	note := "本文件由电子证照系统出具，以系统内登记的信息为准。"
 	if s.view.MaskedNote {
 		note = maskedNote + note
 	}
-	p.text(left, pageHeight-52, 8.5, quiet, note)
-	count := fmt.Sprintf("第 %d 页，共 %d 页", page, len(s.sheets))
-	p.text(right-s.fonts.width(count)*8.5, pageHeight-52, 8.5, quiet, count)
+	for _, p := range s.flow {
+		page := slices.Index(s.sheets, p) + 1
+		p.text(left, pageHeight-52, 8.5, quiet, note)
+		count := fmt.Sprintf("第 %d 页，共 %d 页", page, len(s.sheets))
+		p.text(right-s.fonts.width(count)*8.5, pageHeight-52, 8.5, quiet, count)
+	}
 }

@@ -6,14 +6,14 @@ import (
 	"image/jpeg"
 )
 
-// PDF returns an A4 PDF/A-1b with embedded, subset fonts and extractable text: one page, more only where the text does
-// not fit on one. The same View gives the same bytes. Characters that no font has are drawn as 〓; a photo that cannot
+// PDF returns a PDF/A-1b with embedded, subset fonts and extractable text: A4, or pages of the size of the template's faces; more
+// only where the text does not fit. A value that a template refuses to continue elsewhere is ErrOverflow. The same View gives the same bytes. Characters that no font has are drawn as 〓; a photo that cannot
 // be read is named as such in its place.
 func PDF(v *View) ([]byte, error) {
 	if err := embedded.check(); err != nil {
 		return nil, err
 	}
-	face, err := composePlain(v)
+	face, err := compose(v)
 	if err != nil {
 		return nil, err
 	}

@@ -123,8 +123,12 @@ func (c *canvas) mark(m mark) error {
 		if err != nil {
 			return err
 		}
-		at := m.at
-		fmt.Fprintf(c, "q %.4f %.4f %.4f %.4f %s %s cm /%s Do Q\n", at.a, -at.b, -at.c, at.d, number(at.e), number(c.height-at.f), name)
+		at, clip := m.at, m.clip
+		c.WriteString("q ")
+		if clip.w > 0 {
+			fmt.Fprintf(c, "%s %s %s %s re W n ", number(clip.x), number(c.height-clip.y-clip.h), number(clip.w), number(clip.h))
+		}
+		fmt.Fprintf(c, "%.4f %.4f %.4f %.4f %s %s cm /%s Do Q\n", at.a, -at.b, -at.c, at.d, number(at.e), number(c.height-at.f), name)
 	}
 	return nil
 }

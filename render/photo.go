@@ -27,8 +27,11 @@ const (
 
 var errPhoto = errors.New("render: unusable photo")
 
-// decodePhoto reads a PNG or JPEG file, told apart by content.
-func decodePhoto(file []byte) (*photo, error) {
+// decodePhoto reads the picture of a holder.
+func decodePhoto(file []byte) (*photo, error) { return decodePicture(file, photoWidth, photoHeight) }
+
+// decodePicture reads a PNG or JPEG file, told apart by content, and reduces it to at most width and height.
+func decodePicture(file []byte, width, height float64) (*photo, error) {
 	decode, config, isJPEG := png.Decode, png.DecodeConfig, false
 	if bytes.HasPrefix(file, []byte("\xff\xd8\xff")) {
 		decode, config, isJPEG = jpeg.Decode, jpeg.DecodeConfig, true
@@ -44,16 +47,16 @@ func decodePhoto(file []byte) (*photo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errPhoto, err)
 	}
-	return &photo{pixels: reduce(picture), jpeg: isJPEG}, nil
+	return &photo{pixels: reduce(picture, width, height), jpeg: isJPEG}, nil
 }
 
 // reduce averages a picture down until it fits the bounds, on white.
-func reduce(picture image.Image) *image.RGBA {
+func reduce(picture image.Image, width, height float64) *image.RGBA {
 	b := picture.Bounds()
 	src := image.NewRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
 	draw.Draw(src, src.Rect, image.White, image.Point{}, draw.Src)
 	draw.Draw(src, src.Rect, picture, b.Min, draw.Over)
-	factor := max(float64(b.Dx())/photoWidth, float64(b.Dy())/photoHeight)
+	factor := max(float64(b.Dx())/width, float64(b.Dy())/height)
 	if factor <= 1 {
 		return src
 	}

@@ -28,7 +28,6 @@ type textMark struct {
 	x, y, size float64
 	ink        colour
 	bold       bool
-	serif      bool    // 宋体 rather than 黑体
 	spacing    float64 // points between characters
 	vertical   bool    // characters stand one below the other, x their common left edge
 	width      float64 // points from the first character's edge to the last one's; of vertical text: its height
@@ -66,6 +65,7 @@ func (*placeMark) isMark()   {}
 // are outlines, neither extracted nor read aloud.
 type shape struct {
 	marks []*figureMark
+	kept  bool // lives as long as the program: worth the work of packing it small
 	cache shapeCache
 }
 

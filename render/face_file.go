@@ -13,9 +13,10 @@ func (s *plain) template() error {
 		var onto *sheet
 		var x, y float64
 		if onSheet {
-			const gap = 16
+			const gap = 14
 			if i == 0 || s.y+p.height > bodyBottom {
 				s.nextPage()
+				s.y -= 20
 			}
 			onto, x, y = s.page, (pageWidth-p.width)/2, s.y
 			s.y += p.height + gap

@@ -52,7 +52,7 @@ func (c *composer) faces(d *drawing) error {
 	return nil
 }
 
-// ground draws paper and ornaments at x, y; without colours when the licence is not valid.
+// ground draws paper and pale ornaments at x, y; without colours when the licence is not valid.
 func (c *composer) ground(p *facePage, onto *sheet, x, y float64) {
 	ground := p.ground
 	if !c.view.standing().Valid {
@@ -66,8 +66,15 @@ func (c *composer) ground(p *facePage, onto *sheet, x, y float64) {
 	}
 }
 
-// fill draws what is the licence's own.
+// fill draws strong ornaments and what is the licence's own.
 func (c *composer) fill(p *facePage, onto *sheet, x, y float64) error {
+	art := p.art
+	if !c.view.standing().Valid {
+		art = p.greyArt
+	}
+	if len(art.marks) > 0 {
+		onto.place(art, matrix{1, 0, 0, 1, x, y})
+	}
 	for _, e := range p.elements { // seals lie under texts, so that both can be read
 		if e.kind == "seal" {
 			if err := c.seal(e, onto, x, y); err != nil {
@@ -160,7 +167,7 @@ func (c *composer) set(onto *sheet, e *element, b box, f *Field, text string) er
 	leading := s.leading * size
 	if e.Vertical {
 		m := onto.text(b.x+(b.w-size)/2, 0, size, c.ink(s.ink), lines[0])
-		m.vertical, m.spacing, m.bold, m.serif = true, s.spacing, s.bold, s.serif
+		m.vertical, m.spacing, m.bold = true, s.spacing, s.bold
 		n := float64(len([]rune(m.text)))
 		m.width = n*size + (n-1)*s.spacing
 		if s.align == "justify" && n > 1 {
@@ -172,10 +179,10 @@ func (c *composer) set(onto *sheet, e *element, b box, f *Field, text string) er
 	}
 	height := float64(len(lines)) * leading
 	y := b.y + (b.h-height)/2
-	switch {
-	case s.valign == "top" || s.valign == "" && b.h >= 2*s.leading*s.size:
+	switch s.valign {
+	case "top":
 		y = b.y
-	case s.valign == "bottom":
+	case "bottom":
 		y = b.y + b.h - height
 	}
 	for i, line := range lines {
@@ -183,7 +190,7 @@ func (c *composer) set(onto *sheet, e *element, b box, f *Field, text string) er
 			continue
 		}
 		m := onto.text(b.x, y+float64(i)*leading+(leading-size)/2+baseline*size, size, c.ink(s.ink), line)
-		m.bold, m.serif, m.spacing = s.bold, s.serif, s.spacing
+		m.bold, m.spacing = s.bold, s.spacing
 		if f.Masked {
 			m.note = reason(f)
 		}
@@ -207,8 +214,8 @@ func (c *composer) set(onto *sheet, e *element, b box, f *Field, text string) er
 // baseline is how far below the upper edge of its square a Chinese character's base line lies, in em.
 const baseline = 0.88
 
-// continued ends a text that goes on elsewhere.
-const continued = "…见续页"
+// continued ends a text that goes on elsewhere; narrow, where there is no room for it.
+const continued, narrow = "…见续页", "…"
 
 // fit breaks a text for a box: in its own size or, where it does not fit, smaller down to the least. Not whole, it is cut,
 // and ends by saying so.
@@ -231,16 +238,22 @@ func (c *composer) fit(text string, s style, b box, vertical bool) (lines []stri
 	}
 	if vertical {
 		n := int((b.h + s.spacing) / (size + s.spacing))
-		runes := []rune(strings.ReplaceAll(text, "\n", " "))
-		return []string{string(runes[:max(0, min(len(runes), n)-len([]rune(continued)))]) + continued}, size, false
+		runes, end := []rune(strings.ReplaceAll(text, "\n", " ")), continued
+		if n < 5 {
+			end = narrow
+		}
+		return []string{string(runes[:max(0, min(len(runes), n)-len([]rune(end)))]) + end}, size, false
 	}
 	n := max(1, int((b.h+0.01)/(s.leading*size)))
 	lines = lines[:min(n, len(lines))]
-	last := []rune(lines[len(lines)-1])
-	for len(last) > 0 && c.widest([]string{string(last) + continued}, s.spacing/size)*size > b.w {
+	last, end := []rune(lines[len(lines)-1]), continued
+	if c.widest([]string{end}, s.spacing/size)*size > b.w {
+		end = narrow
+	}
+	for len(last) > 0 && c.widest([]string{string(last) + end}, s.spacing/size)*size > b.w {
 		last = last[:len(last)-1]
 	}
-	lines[len(lines)-1] = string(last) + continued
+	lines[len(lines)-1] = string(last) + end
 	return lines, size, false
 }
 

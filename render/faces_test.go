@@ -2,6 +2,8 @@ package render
 
 import (
 	"fmt"
+	"image"
+	"image/color"
 	"os"
 	"path/filepath"
 	"strings"
@@ -112,14 +114,26 @@ func held(t testing.TB, name string) *View {
 	}
 	for _, f := range item.Fields {
 		if f.Type == "image" {
-			w, h := 358, 441
+			v.Photo = jpegFile(t, busts(358, 441, color.RGBA{0xf2, 0xf5, 0xf8, 0xff}, 1))
 			if name == "marriage" {
-				w, h = 530, 361
+				v.Photo = jpegFile(t, busts(530, 361, color.RGBA{0xb8, 0x1f, 0x2d, 0xff}, 2))
 			}
-			v.Photo = jpegFile(t, portrait(w, h))
 		} else if !f.Hidden {
 			v.Fields = append(v.Fields, Field{Key: f.Key, Role: f.Role, Label: f.Label, Value: p.Fields[f.Key]})
 		}
+	}
+	return v
+}
+
+// hostileFace puts one text in every field of a shipped kind of licence.
+func hostileFace(t testing.TB, name, text string) *View {
+	t.Helper()
+	v := hostileView(text)
+	v.Template, v.SealCode, v.QR = shipped(t, name), text, modules(21)
+	item := shippedItem(t, name)
+	v.Fields = nil
+	for i, f := range item.Fields {
+		v.Fields = append(v.Fields, Field{Key: f.Key, Role: f.Role, Label: text, Value: text, Masked: i%2 == 0, Reason: text})
 	}
 	return v
 }
@@ -144,6 +158,35 @@ func modules(n int) [][]bool {
 		}
 	}
 	return out
+}
+
+// busts draws people who do not exist: n heads and shoulders before a ground.
+func busts(w, h int, ground color.Color, n int) image.Image {
+	m := image.NewRGBA(image.Rect(0, 0, w, h))
+	unit := float64(h)
+	for y := range h {
+		for x := range w {
+			m.Set(x, y, ground)
+			for i := range n {
+				cx := float64(w) * (float64(i) + 0.5) / float64(n) / unit
+				dx, dy := float64(x)/unit-cx, float64(y)/unit
+				in := func(ry, cy, rx float64) bool { a, b := dx/rx, (dy-cy)/ry; return a*a+b*b < 1 }
+				switch {
+				case in(0.19, 0.42, 0.15) && dy > 0.335-dx*dx*2:
+					m.Set(x, y, color.RGBA{0xe9, 0xc3, 0xa0, 0xff}) // face
+				case in(0.21, 0.40, 0.175) && (i == 0 || dy < 0.62):
+					m.Set(x, y, color.RGBA{0x24, 0x1c, 0x1a, 0xff}) // hair
+				case dy > 0.55 && dy < 0.72 && dx > -0.065 && dx < 0.065:
+					m.Set(x, y, color.RGBA{0xdd, 0xb2, 0x8e, 0xff}) // neck
+				case in(0.42, 1.08, 0.36) && dx > -0.09+(dy-0.68)*0.4 == (dx < 0.09-(dy-0.68)*0.4) && dy < 0.9:
+					m.Set(x, y, color.RGBA{0xfa, 0xfa, 0xfa, 0xff}) // shirt
+				case in(0.42, 1.08, 0.36):
+					m.Set(x, y, color.RGBA{0x2b, 0x35, 0x4c, 0xff}) // coat
+				}
+			}
+		}
+	}
+	return m
 }
 
 func abs(n int) int { return max(n, -n) }

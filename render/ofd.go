@@ -6,9 +6,9 @@ import (
 	"fmt"
 )
 
-// OFD returns the licence as an OFD file (GB/T 33190-2016): the sheets that PDF returns, with the same fonts embedded
-// and every character in the same place, and what the licence says attached as data. The same View gives the same
-// bytes. Characters that no font has are drawn as 〓; a photo that cannot be read is named as such in its place.
+// OFD returns the licence as an OFD file (GB/T 33190-2016): the pages that PDF returns, with the same fonts embedded
+// and every character in the same place, and the fields of the View attached as data. What PDF refuses, OFD refuses
+// with the same error. The same View gives the same bytes.
 //
 // The file is not signed. Who signs it adds Doc_0/Signs and names it in OFD.xml after DocRoot; the entries of the
 // package can be copied as they are.
@@ -16,7 +16,7 @@ func OFD(v *View) ([]byte, error) {
 	if err := embedded.check(); err != nil {
 		return nil, err
 	}
-	face, err := composePlain(v)
+	face, err := compose(v)
 	if err != nil {
 		return nil, err
 	}
@@ -129,8 +129,8 @@ func (about *ofdAbout) attachments() []ofdPart {
 	return []ofdPart{{"Doc_0/Attachs/Attachments.xml", list}, {"Doc_0/Attachs/licence.xml", about.data}}
 }
 
-// ofdData is the attached data, version 1 (docs/formats.md): what the page says, each text as it is there. An
-// absent element says that the page does not show it.
+// ofdData is the attached data, version 1 (docs/formats.md): the texts of the View, masked as they are there. What is
+// empty is left out.
 type ofdData struct {
 	XMLName   xml.Name       `xml:"licence"`
 	Version   int            `xml:"version,attr"`
@@ -149,6 +149,7 @@ type ofdData struct {
 }
 
 type ofdDataField struct {
+	Key    string `xml:"key,attr,omitempty"`
 	Label  string `xml:"label,attr"`
 	Masked bool   `xml:"masked,attr,omitempty"`
 	Value  string `xml:",chardata"`
@@ -161,7 +162,7 @@ func attachedData(v *View) ([]byte, error) {
 		Viewer: clean(v.Viewer), Purpose: clean(v.Purpose), At: stamp(v.At),
 	}
 	for _, f := range v.Fields {
-		data.Fields = append(data.Fields, ofdDataField{Label: clean(f.Label), Masked: f.Masked, Value: clean(f.Value)})
+		data.Fields = append(data.Fields, ofdDataField{Key: clean(f.Key), Label: clean(f.Label), Masked: f.Masked, Value: clean(f.Value)})
 	}
 	b, err := xml.MarshalIndent(data, "", " ")
 	if err != nil {

@@ -2,6 +2,7 @@ package render
 
 import (
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"fmt"
 	"image"
@@ -34,7 +35,7 @@ const viewerDraw = `(async () => {
   for (const [name, file] of %s) document.fonts.add(await new FontFace(name, "url(" + file + ")").load());
   const data = await (await fetch("/licence.ofd")).arrayBuffer();
   const docs = await new Promise((success, fail) => ofd.parseOfdDocument({ ofd: data, success, fail }));
-  const pages = ofd.renderOfd(%d, docs[0]);
+  const pages = docs[0].pages.flatMap((p, i) => ofd.renderOfd(%s[i], { ...docs[0], pages: [p] }));
   for (const p of pages) { p.style.marginBottom = "0"; p.style.overflow = "hidden"; document.body.append(p); }
   await document.fonts.ready;
   await Promise.all([...document.querySelectorAll("image")].map(i => i.decode ? i.decode() : 0));
@@ -55,7 +56,7 @@ type viewedLetter struct {
 }
 
 // viewOFD draws a file by ofd.js in Chromium, and writes a picture of all pages, one below the other.
-func viewOFD(t *testing.T, file []byte, picture string) []viewed {
+func viewOFD(t *testing.T, tab context.Context, file []byte, picture string) []viewed {
 	t.Helper()
 	p := openOFD(t, file)
 	var fonts [][2]string
@@ -66,7 +67,17 @@ func viewOFD(t *testing.T, file []byte, picture string) []viewed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := parseNumbers(t, p.xml[p.pages[0]].find("Area", "PhysicalBox")[0].text)
+	var widths []int // of the screens that show the pages at our scale: ofd.js leaves 10 pixels
+	var widest, highest int64
+	for _, page := range p.pages {
+		size := parseNumbers(t, p.xml[page].find("Area", "PhysicalBox")[0].text)
+		widths = append(widths, int(math.Round(size[2]*viewerScale))+10)
+		widest, highest = max(widest, int64(widths[len(widths)-1])), highest+int64(size[3]*viewerScale)+1
+	}
+	screens, err := json.Marshal(widths)
+	if err != nil {
+		t.Fatal(err)
+	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == "/":
@@ -86,12 +97,10 @@ func viewOFD(t *testing.T, file []byte, picture string) []viewed {
 	t.Cleanup(server.Close)
 	var result string
 	var shot []byte
-	tab := browser(t)
-	err = chromedp.Run(tab, chromedp.EmulateViewport(int64(page[2]*viewerScale)+1, int64(page[3]*viewerScale)+1, chromedp.EmulateScale(1)),
-		chromedp.Navigate(server.URL),
-		chromedp.Evaluate(fmt.Sprintf(viewerDraw, list, int(math.Round(page[2]*viewerScale))+10), &result,
+	err = chromedp.Run(tab, chromedp.EmulateViewport(widest, highest, chromedp.EmulateScale(1)), chromedp.Navigate(server.URL),
+		chromedp.Evaluate(fmt.Sprintf(viewerDraw, list, screens), &result,
 			func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }),
-		chromedp.FullScreenshot(&shot, 100))
+		chromedp.CaptureScreenshot(&shot))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,21 +139,10 @@ func TestOFDInBrowser(t *testing.T) {
 	if pictures == "" {
 		pictures = t.TempDir()
 	}
-	v := with(func(v *View) {
-		v.Status, v.Photo = "ABOLISHED", jpegFile(t, portrait(358, 441))
-		v.Fields[3].Value = strings.Repeat("很长的内容需要换页，", 90)
-	})
-	ofd, err := OFD(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pdf, err := PDF(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, c := range map[string]struct{ ofd, pdf []byte }{"licence": {ofd, pdf}, "specimen": {specimenOFD(t), specimenPDF(t)}} {
+	tab := browser(t)
+	for name, c := range pairs(t) {
 		picture := filepath.Join(pictures, "ofd-"+name)
-		pages := viewOFD(t, c.ofd, picture+".png")
+		pages := viewOFD(t, tab, c.ofd, picture+".png")
 		p := openOFD(t, c.ofd)
 		if len(pages) != len(p.pages) {
 			t.Fatalf("%s: %d pages", name, len(pages))

@@ -31,6 +31,12 @@ func (b box) microns() ofdBox {
 	return ofdBox{micron(x), micron(y), micron(right - x), micron(bottom - y)}
 }
 
+// within is what two boxes share; of nothing, width or height is not above 0.
+func (b ofdBox) within(other ofdBox) ofdBox {
+	x, y := max(b.x, other.x), max(b.y, other.y)
+	return ofdBox{x, y, min(b.x+b.w, other.x+other.w) - x, min(b.y+b.h, other.y+other.h) - y}
+}
+
 func (b ofdBox) String() string { return fmt.Sprintf("%s %s %s %s", b.x, b.y, b.w, b.h) }
 
 // ofdPainter paints a drawing as the pages and resources of an OFD document. What it draws is numbered in the order of
@@ -119,10 +125,15 @@ func (p *ofdPainter) placed(b []byte, m *placeMark) []byte {
 		x, y := at.apply(from.x+corner[0], from.y+corner[1])
 		all = all.around(box{x, y, 0, 0})
 	}
-	left, top := math.Floor(all.x), math.Floor(all.y)
-	onPage := ofdBox{micron(left), micron(top), micron(math.Ceil(all.x + all.w - left)), micron(math.Ceil(all.y + all.h - top))}
+	left, top := micron(math.Floor(all.x)), micron(math.Floor(all.y))
+	onPage := ofdBox{left, top, micron(math.Ceil(all.x+all.w)) - left, micron(math.Ceil(all.y+all.h)) - top}
+	if m.clip.w > 0 {
+		if onPage = onPage.within(m.clip.microns()); onPage.w <= 0 || onPage.h <= 0 {
+			return b
+		}
+	}
 	return fmt.Appendf(b, `<ofd:CompositeObject ID="%d" Boundary="%s" CTM="%.6f %.6f %.6f %.6f %s %s" ResourceID="%d"/>`,
-		p.id(), onPage, at.a, at.b, at.c, at.d, micron(math.Round(x-left)), micron(math.Round(y-top)), id)
+		p.id(), onPage, at.a, at.b, at.c, at.d, micron(math.Round(x))-onPage.x, micron(math.Round(y))-onPage.y, id)
 }
 
 // abbreviated are the box round a shape and the paths of its figures in it, made once in its life.

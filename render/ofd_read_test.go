@@ -13,20 +13,20 @@ import (
 	"time"
 )
 
-// element is a piece of XML; names are without the prefix, which has to be ofd.
-type element struct {
+// node is a piece of XML; names are without the prefix, which has to be ofd.
+type node struct {
 	name     string
 	attrs    map[string]string
-	children []*element
+	children []*node
 	text     string
 }
 
 // find returns the elements at a path of names below this one.
-func (e *element) find(names ...string) []*element {
+func (e *node) find(names ...string) []*node {
 	if len(names) == 0 {
-		return []*element{e}
+		return []*node{e}
 	}
-	var out []*element
+	var out []*node
 	for _, c := range e.children {
 		if c.name == names[0] {
 			out = append(out, c.find(names[1:]...)...)
@@ -36,14 +36,14 @@ func (e *element) find(names ...string) []*element {
 }
 
 // walk visits the element and all below it.
-func (e *element) walk(visit func(*element)) {
+func (e *node) walk(visit func(*node)) {
 	visit(e)
 	for _, c := range e.children {
 		c.walk(visit)
 	}
 }
 
-func (e *element) numbers(t testing.TB, attr string) []float64 {
+func (e *node) numbers(t testing.TB, attr string) []float64 {
 	t.Helper()
 	return parseNumbers(t, e.attrs[attr])
 }
@@ -65,7 +65,7 @@ func parseNumbers(t testing.TB, list string) []float64 {
 type ofdPackage struct {
 	names []string // in the order of the file
 	files map[string][]byte
-	xml   map[string]*element // those that are reached from OFD.xml
+	xml   map[string]*node // those that are reached from OFD.xml
 	pages []string
 	used  map[string]bool // files that something names
 }
@@ -80,7 +80,7 @@ func openOFD(t testing.TB, file []byte) *ofdPackage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &ofdPackage{files: map[string][]byte{}, xml: map[string]*element{}, used: map[string]bool{}}
+	p := &ofdPackage{files: map[string][]byte{}, xml: map[string]*node{}, used: map[string]bool{}}
 	for _, f := range r.File {
 		plain := f.Flags == 0 && f.ReaderVersion == 20 && f.Modified.Equal(time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)) && len(f.Extra) == 0
 		if !plain || f.Comment != "" || f.UncompressedSize64 == 0 || strings.HasSuffix(f.Name, "/") || p.files[f.Name] != nil {
@@ -103,7 +103,7 @@ func openOFD(t testing.TB, file []byte) *ofdPackage {
 		for _, e := range d.find("CommonData", kind) {
 			name := p.follow(t, document, e)
 			base := path.Join(path.Dir(name), p.xml[name].attrs["BaseLoc"])
-			p.xml[name].walk(func(e *element) {
+			p.xml[name].walk(func(e *node) {
 				if e.name == "FontFile" || e.name == "MediaFile" {
 					p.resource(t, path.Join(base, e.text))
 				}
@@ -125,7 +125,7 @@ func openOFD(t testing.TB, file []byte) *ofdPackage {
 }
 
 // follow loads the file that an element of another one names.
-func (p *ofdPackage) follow(t testing.TB, from string, e *element) string {
+func (p *ofdPackage) follow(t testing.TB, from string, e *node) string {
 	t.Helper()
 	name := path.Join(path.Dir(from), e.text)
 	p.load(t, name)
@@ -140,7 +140,7 @@ func (p *ofdPackage) resource(t testing.TB, name string) {
 	}
 }
 
-func (p *ofdPackage) load(t testing.TB, name string) *element {
+func (p *ofdPackage) load(t testing.TB, name string) *node {
 	t.Helper()
 	p.resource(t, name)
 	root := parseElement(t, p.files[name])
@@ -149,13 +149,13 @@ func (p *ofdPackage) load(t testing.TB, name string) *element {
 }
 
 // parseElement reads a file of the standard's own XML.
-func parseElement(t testing.TB, file []byte) *element {
+func parseElement(t testing.TB, file []byte) *node {
 	t.Helper()
 	if !bytes.HasPrefix(file, []byte(`<?xml version="1.0" encoding="UTF-8"?>`+"\n<ofd:")) {
 		t.Fatalf("begins with %.60q", file)
 	}
 	d := xml.NewDecoder(bytes.NewReader(file))
-	stack := []*element{{}}
+	stack := []*node{{}}
 	for {
 		token, err := d.Token()
 		if err == io.EOF {
@@ -170,7 +170,7 @@ func parseElement(t testing.TB, file []byte) *element {
 			if token.Name.Space != ofdNS {
 				t.Fatalf("element %v", token.Name)
 			}
-			e := &element{name: token.Name.Local, attrs: map[string]string{}}
+			e := &node{name: token.Name.Local, attrs: map[string]string{}}
 			for _, a := range token.Attr {
 				if a.Name.Space == "" {
 					e.attrs[a.Name.Local] = a.Value
@@ -192,7 +192,7 @@ type letter struct {
 	x, y, size float64
 	ink        colour
 	font       string
-	object     *element
+	object     *node
 }
 
 // letters decodes the texts of a page as the standard has it (11.3, TextCode).
@@ -259,7 +259,7 @@ var spelling = map[string]struct{ children, attrs string }{
 }
 
 // checkSpelling compares an element and all below it with the standard.
-func checkSpelling(t testing.TB, root *element) {
+func checkSpelling(t testing.TB, root *node) {
 	t.Helper()
 	words := func(list string) (names, needed []string) {
 		for _, w := range strings.Fields(list) {
@@ -271,7 +271,7 @@ func checkSpelling(t testing.TB, root *element) {
 		}
 		return names, needed
 	}
-	root.walk(func(e *element) {
+	root.walk(func(e *node) {
 		s, known := spelling[e.name]
 		if !known && (len(e.attrs) > 0 || len(e.children) > 0 || e.text == "") {
 			t.Errorf("%s is not an element of the standard with a text alone", e.name)

@@ -31,6 +31,8 @@ func specimen(t testing.TB) *drawing {
 	stamp := &shape{marks: []*figureMark{{figure: letters, ink: 0xf8d9d6}, {figure: rectangle(-4, -22, 30, 30), ink: 0xe7e9ec, width: 1}}}
 	s.place(stamp, turned(math.Pi/6, 150, 60))
 	s.place(stamp, matrix{a: 2, d: 1.5, e: 200, f: 80})
+	s.marks = append(s.marks, &placeMark{shape: stamp, at: turned(0, 110, 150), clip: box{104, 130, 20, 18}},
+		&placeMark{shape: stamp, at: turned(0, 110, 150), clip: box{10, 10, 10, 10}}) // of which nothing is seen
 	s.text(20, 30, 12, ink, "证照 A<b>&\"c")
 	s.text(20, 60, 12, 0x123456, "隔开").spacing = 6
 	s.text(20, 90, 12, ink, "甲𬱖乙𠀀𰻞丙")
@@ -77,6 +79,35 @@ func specimenPDF(t testing.TB) []byte {
 	return d.finish(catalog, d.add(info("", time.Time{})))
 }
 
+// pair is a drawing on both devices.
+type pair struct{ ofd, pdf []byte }
+
+// pairs are the specimen, a void licence of several pages, and one of each shipped template.
+func pairs(t testing.TB) map[string]pair {
+	t.Helper()
+	all := map[string]pair{"specimen": {specimenOFD(t), specimenPDF(t)}}
+	views := map[string]*View{"licence": with(func(v *View) {
+		v.Status, v.Photo = "ABOLISHED", jpegFile(t, portrait(358, 441))
+		v.Fields[2].Value += "𬱖与𠀀"
+		v.Fields[3].Value = strings.Repeat("很长的内容需要换页，", 90)
+	})}
+	for _, name := range ShippedTemplates() {
+		views[name] = held(t, name)
+	}
+	for name, v := range views {
+		ofd, err := OFD(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pdf, err := PDF(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[name] = pair{ofd, pdf}
+	}
+	return all
+}
+
 // TestOFDSpecimen compares every file of the package but fonts and pictures with testdata/ofd/specimen.txt.
 func TestOFDSpecimen(t *testing.T) {
 	t.Parallel()
@@ -113,7 +144,7 @@ func checkOFD(t testing.TB, file []byte) *ofdPackage {
 	kinds, greatest := map[string]string{}, 0
 	for _, name := range slices.Sorted(maps.Keys(p.xml)) {
 		checkSpelling(t, p.xml[name])
-		p.xml[name].walk(func(e *element) {
+		p.xml[name].walk(func(e *node) {
 			id := e.attrs["ID"]
 			if id == "" || e.name == "Attachment" { // whose identifiers are names of another list
 				return
@@ -131,7 +162,7 @@ func checkOFD(t testing.TB, file []byte) *ofdPackage {
 	wants := map[string]string{"ImageObject": "MultiMedia", "CompositeObject": "CompositeGraphicUnit", "TextObject": "Font"}
 	used := map[string]bool{}
 	for _, root := range p.xml {
-		root.walk(func(e *element) {
+		root.walk(func(e *node) {
 			ref := e.attrs["ResourceID"] + e.attrs["Font"]
 			if want := wants[e.name]; want != "" && kinds[ref] != want {
 				t.Errorf("%s refers to %q, which is a %q", e.name, ref, kinds[ref])
@@ -154,8 +185,9 @@ func checkOFD(t testing.TB, file []byte) *ofdPackage {
 			t.Errorf("nothing names %s", name)
 		}
 	}
-	if p.names[0] != "OFD.xml" || !regexp.MustCompile(`^[0-9a-f]{12}8[0-9a-f]{3}[89ab][0-9a-f]{15}$`).MatchString(p.xml["OFD.xml"].find("DocBody", "DocInfo", "DocID")[0].text) {
-		t.Errorf("DocID %q in %q", p.xml["OFD.xml"].find("DocBody", "DocInfo", "DocID")[0].text, p.names[0])
+	id := p.xml["OFD.xml"].find("DocBody", "DocInfo", "DocID")[0].text
+	if p.names[0] != "OFD.xml" || !regexp.MustCompile(`^[0-9a-f]{12}8[0-9a-f]{3}[89ab][0-9a-f]{15}$`).MatchString(id) {
+		t.Errorf("DocID %q, %q is the first file", id, p.names[0])
 	}
 	checkLetters(t, p)
 	return p
@@ -200,7 +232,8 @@ func checkLetters(t testing.TB, p *ofdPackage) {
 				t.Errorf("%q has %d glyph transforms", l.r, len(transforms))
 			}
 			for _, e := range transforms {
-				if e.find("Glyphs")[0].text != strconv.Itoa(int(id)) || e.attrs["CodePosition"] != "0" || len(l.object.find("TextCode")) != 1 || l.object.find("TextCode")[0].text != string(l.r) {
+				codes := l.object.find("TextCode")
+				if e.find("Glyphs")[0].text != strconv.Itoa(int(id)) || e.attrs["CodePosition"] != "0" || len(codes) != 1 || codes[0].text != string(l.r) {
 					t.Errorf("%q has the glyph transform %+v", l.r, e)
 				}
 			}
@@ -220,7 +253,11 @@ func checkLetters(t testing.TB, p *ofdPackage) {
 // TestOFDIsSound takes every kind of document apart.
 func TestOFDIsSound(t *testing.T) {
 	t.Parallel()
-	for name, v := range kinds(t) {
+	views := kinds(t)
+	for _, name := range ShippedTemplates() {
+		views[name] = held(t, name)
+	}
+	for name, v := range views {
 		data, err := OFD(v)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -235,11 +272,11 @@ func TestOFDIsSound(t *testing.T) {
 // TestOFDCheckCanFail makes sure that the checks check.
 func TestOFDCheckCanFail(t *testing.T) {
 	t.Parallel()
-	for name, breaks := range map[string]func(root *element){
-		"order":     func(e *element) { slices.Reverse(e.find("DocBody", "DocInfo")[0].children) },
-		"missing":   func(e *element) { e.find("DocBody")[0].children = e.find("DocBody", "DocInfo") },
-		"unknown":   func(e *element) { e.children = append(e.children, &element{name: "Nonsense"}) },
-		"attribute": func(e *element) { e.attrs["Colour"] = "red" },
+	for name, breaks := range map[string]func(root *node){
+		"order":     func(e *node) { slices.Reverse(e.find("DocBody", "DocInfo")[0].children) },
+		"missing":   func(e *node) { e.find("DocBody")[0].children = e.find("DocBody", "DocInfo") },
+		"unknown":   func(e *node) { e.children = append(e.children, &node{name: "Nonsense"}) },
+		"attribute": func(e *node) { e.attrs["Colour"] = "red" },
 	} {
 		p, spy := openOFD(t, specimenOFD(t)), &quietly{TB: t}
 		breaks(p.xml["OFD.xml"])
@@ -315,24 +352,8 @@ func alike(a, b colour) bool {
 // TestOFDLettersStandAsInPDF compares every character's place, size and colour with what mutool finds in the PDF.
 func TestOFDLettersStandAsInPDF(t *testing.T) {
 	t.Parallel()
-	v := with(func(v *View) {
-		v.Photo = jpegFile(t, portrait(358, 441))
-		v.Fields[2].Value += "𬱖与𠀀"
-		v.Fields[3].Value = strings.Repeat("很长的内容需要换页，", 300)
-	})
-	ofd, err := OFD(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pdf, err := PDF(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, c := range map[string]struct{ ofd, pdf []byte }{"licence": {ofd, pdf}, "specimen": {specimenOFD(t), specimenPDF(t)}} {
+	for name, c := range pairs(t) {
 		p := openOFD(t, c.ofd)
-		if len(p.pages) < 2 {
-			t.Fatalf("%s has %d pages", name, len(p.pages))
-		}
 		for i, page := range p.pages {
 			want, all := pdfLetters(t, c.pdf, i+1), p.letters(t, page)
 			got := slices.DeleteFunc(slices.Clone(all), func(l letter) bool { return strings.TrimSpace(string(l.r)) == "" })
@@ -380,7 +401,7 @@ func TestOFDSameViewSameBytes(t *testing.T) {
 func TestOFDAttachedData(t *testing.T) {
 	t.Parallel()
 	data, err := OFD(with(func(v *View) {
-		v.Issuer, v.Fields = "", []Field{{Label: "姓名", Value: "张**", Masked: true}, {Label: `备"注`, Value: "甲<乙>&\x00\n丙𬱖"}}
+		v.Issuer, v.Fields = "", []Field{{Key: "name", Label: "姓名", Value: "张**", Masked: true}, {Label: `备"注`, Value: "甲<乙>&\x00\n丙𬱖"}}
 	}))
 	if err != nil {
 		t.Fatal(err)
@@ -402,7 +423,7 @@ func TestOFDAttachedData(t *testing.T) {
  <viewer>北京市住房和城乡建设委员会 王建国</viewer>
  <purpose>仅用于办理不动产登记业务</purpose>
  <at>2026-11-23 12:05:06</at>
- <field label="姓名" masked="true">张**</field>
+ <field key="name" label="姓名" masked="true">张**</field>
  <field label="备&#34;注">甲&lt;乙&gt;&amp;〓&#xA;丙𬱖</field>
 </licence>
 `
@@ -474,4 +495,13 @@ func BenchmarkOFD(b *testing.B) { benchmarkFile(b, OFD, sample()) }
 
 func BenchmarkOFDPhoto(b *testing.B) {
 	benchmarkFile(b, OFD, with(func(v *View) { v.Photo = jpegFile(b, portrait(358, 441)) }))
+}
+
+// BenchmarkTemplates draws a licence of each shipped template on both devices.
+func BenchmarkTemplates(b *testing.B) {
+	for _, name := range ShippedTemplates() {
+		v := held(b, name)
+		b.Run(name+"/PDF", func(b *testing.B) { benchmarkFile(b, PDF, v) })
+		b.Run(name+"/OFD", func(b *testing.B) { benchmarkFile(b, OFD, v) })
+	}
 }

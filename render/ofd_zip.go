@@ -29,7 +29,7 @@ func packOFD(parts []ofdPart) ([]byte, error) {
 		}
 		packed := p.content
 		if !strings.HasSuffix(p.name, ".jpg") && !strings.HasSuffix(p.name, ".png") { // which are compressed already
-			stream, err := deflated(p.content)
+			stream, err := deflated(p.content, &deflaters)
 			if err != nil {
 				return nil, err
 			}

@@ -20,6 +20,7 @@ type shapeCache struct {
 		edge  ofdBox // round the shape
 		paths [][]byte
 	}
+	svg svgCache
 }
 
 // pdfPainter paints a drawing into a document.
@@ -89,7 +90,11 @@ func (s *shape) embed(d *document) (ref, error) {
 		for _, m := range s.marks {
 			content.path(m)
 		}
-		c.packed, c.err = deflated(content.Bytes())
+		writers := &deflaters
+		if s.kept {
+			writers = &tightDeflaters
+		}
+		c.packed, c.err = deflated(content.Bytes(), writers)
 	})
 	if c.err != nil {
 		return 0, c.err

@@ -45,7 +45,7 @@ func (d *document) stream(dict string, data []byte) ref {
 
 // packed adds a stream compressed with Flate.
 func (d *document) packed(dict string, data []byte) (ref, error) {
-	small, err := deflated(data)
+	small, err := deflated(data, &deflaters)
 	if err != nil {
 		return 0, err
 	}
@@ -53,10 +53,10 @@ func (d *document) packed(dict string, data []byte) (ref, error) {
 }
 
 // deflated compresses with Flate.
-func deflated(data []byte) ([]byte, error) {
+func deflated(data []byte, writers *sync.Pool) ([]byte, error) {
 	var b bytes.Buffer
-	w := deflaters.Get().(*zlib.Writer)
-	defer deflaters.Put(w)
+	w := writers.Get().(*zlib.Writer)
+	defer writers.Put(w)
 	w.Reset(&b)
 	if _, err := w.Write(data); err != nil {
 		return nil, fmt.Errorf("compress stream: %w", err)
@@ -69,14 +69,18 @@ func deflated(data []byte) ([]byte, error) {
 
 // deflaters are kept: each holds most of a megabyte.
 //
-// The fastest level: it takes about a quarter of the CPU off a file and adds 7 % to it (docs/figures.md).
-var deflaters = sync.Pool{New: func() any {
-	w, err := zlib.NewWriterLevel(nil, zlib.BestSpeed)
-	if err != nil {
-		panic("render: " + err.Error()) // the level is a constant that zlib knows
-	}
-	return w
-}}
+// The fastest level for what is written once: it takes about a quarter of the CPU off a file and adds 7 % to it (docs/figures.md).
+var deflaters, tightDeflaters = pool(zlib.BestSpeed), pool(zlib.BestCompression)
+
+func pool(level int) sync.Pool {
+	return sync.Pool{New: func() any {
+		w, err := zlib.NewWriterLevel(nil, level)
+		if err != nil {
+			panic("render: " + err.Error()) // the level is a constant that zlib knows
+		}
+		return w
+	}}
+}
 
 // finish writes the file. Its ID is a digest of the objects, so that the same content gives the same bytes.
 func (d *document) finish(catalog, info ref) []byte {

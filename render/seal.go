@@ -22,7 +22,7 @@ func sealShape(name, code string, ink colour) (*shape, error) {
 	if err := f.arc(oneLine(name), 0.38, 0.128, 2*math.Pi*0.68, true); err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
-	if err := f.arc(oneLine(code), 0.42, 0.05, 2*math.Pi*0.26, false); err != nil {
+	if err := f.arc(oneLine(code), 0.425, 0.06, 2*math.Pi*0.22, false); err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
 	return &shape{marks: []*figureMark{{figure: f, ink: ink}}}, nil
@@ -37,7 +37,13 @@ func (f *figure) arc(text string, radius, size, span float64, above bool) error 
 	}
 	inner := radius - size*0.3 // where neighbours come closest
 	step := min(span/float64(n), size*1.3/inner)
-	narrow := min(0.82, step*inner*0.94/size)
+	widest := 0.0
+	for _, r := range text {
+		if font, id, ok := drawnAs(r); ok {
+			widest = max(widest, float64(font.advance(id))/float64(font.unitsPerEm))
+		}
+	}
+	narrow := min(0.82, step*inner*0.94/(size*max(widest, 0.1)))
 	side := 1.0
 	if !above {
 		side = -1
@@ -47,8 +53,11 @@ func (f *figure) arc(text string, radius, size, span float64, above bool) error 
 		sin, cos := math.Sincos(at)
 		// The middle of the character's square stands on the circle.
 		m := matrix{cos * narrow, side * sin * narrow, -side * sin, cos, radius * sin, -side * radius * cos}
-		dx, dy := -size/2, size*0.38
-		m.e, m.f = m.apply(dx, dy)
+		font, id, ok := drawnAs(r)
+		if !ok {
+			continue
+		}
+		m.e, m.f = m.apply(-size*float64(font.advance(id))/float64(font.unitsPerEm)/2, size*0.38)
 		if _, err := f.outlines(size, string(r), m); err != nil {
 			return err
 		}

@@ -22,8 +22,8 @@ type Template struct {
 type facePage struct {
 	width, height float64
 	paper         colour
-	ground        *shape // paper and ornaments
-	grey          *shape // the same for a licence that is not valid
+	ground, art   *shape // paper and pale ornaments, below the watermark; strong ones, above it
+	grey, greyArt *shape // the same for a licence that is not valid
 	pictures      []*pictureMark
 	elements      []*element
 }
@@ -49,7 +49,6 @@ type styleDecl struct {
 	Size    float64    `yaml:"size"`
 	Min     float64    `yaml:"min"`
 	Weight  string     `yaml:"weight"` // regular, bold
-	Font    string     `yaml:"font"`   // hei, song
 	Colour  colourDecl `yaml:"colour"`
 	Align   string     `yaml:"align"`  // left, center, right, justify
 	Valign  string     `yaml:"valign"` // top, middle, bottom
@@ -82,6 +81,7 @@ type element struct {
 
 	Label      string  `yaml:"label"`
 	LabelWidth float64 `yaml:"label_width"`
+	Pad        float64 `yaml:"pad"` // kept free on the left of a value
 	Vertical   bool    `yaml:"vertical"`
 	Prefix     string  `yaml:"prefix"`
 	Suffix     string  `yaml:"suffix"`
@@ -116,7 +116,7 @@ type copyDecl struct {
 // style is a styleDecl with nothing left open. Lengths are points.
 type style struct {
 	size, min, leading, spacing float64
-	bold, serif                 bool
+	bold                        bool
 	ink                         colour
 	align, valign               string
 }
@@ -180,3 +180,10 @@ func (t *Template) Version() string { return t.version }
 
 // Name is what administrators call the template.
 func (t *Template) Name() string { return t.decl.Name }
+
+// pictured says whether the holder's photo has a place.
+func (t *Template) pictured() bool {
+	return slices.ContainsFunc(t.pages, func(p facePage) bool {
+		return slices.ContainsFunc(p.elements, func(e *element) bool { return e.kind == "photo" })
+	})
+}

@@ -88,9 +88,6 @@ func (t *Template) style(path string, d styleDecl, around style) style {
 	if d.Weight != "" {
 		s.bold = d.Weight == "bold"
 	}
-	if d.Font != "" {
-		s.serif = d.Font == "song"
-	}
 	switch {
 	case !(s.size >= typeLeast && s.size <= typeMost):
 		f.add(at("size"), fmt.Sprintf("字号应在 %g 至 %g 之间（磅）", typeLeast, typeMost))
@@ -102,7 +99,6 @@ func (t *Template) style(path string, d styleDecl, around style) style {
 		f.add(at("spacing"), "字间距应在 0 至 60 之间（磅）")
 	}
 	t.oneOf(at("weight"), d.Weight, "regular", "bold")
-	t.oneOf(at("font"), d.Font, "hei", "song")
 	t.oneOf(at("align"), d.Align, "left", "center", "right", "justify")
 	t.oneOf(at("valign"), d.Valign, "top", "middle", "bottom")
 	return s
@@ -134,7 +130,8 @@ func (t *Template) page(path string, d *pageDecl, base, labels style, pictures m
 	if d.Paper.given {
 		p.paper = d.Paper.colour
 	}
-	ground := &shape{marks: []*figureMark{{figure: rectangle(0, 0, p.width, p.height), ink: p.paper}}}
+	p.ground = &shape{marks: []*figureMark{{figure: rectangle(0, 0, p.width, p.height), ink: p.paper}}}
+	p.art = &shape{}
 	elements := t.spread(path+".elements", d.Elements)
 	if len(elements) == 0 || len(elements) > mostElements {
 		t.faults.add(path+".elements", fmt.Sprintf("每页应有 1 至 %d 个元素", mostElements))
@@ -148,8 +145,11 @@ func (t *Template) page(path string, d *pageDecl, base, labels style, pictures m
 		}
 		switch e.kind {
 		case "line", "frame", "fill", "grid", "pattern", "ornament", "outline":
-			if m := t.lineArt(e); m != nil {
-				ground.marks = append(ground.marks, m)
+			const pale = 1.6
+			if m := t.lineArt(e); m != nil && contrast(m.ink, p.paper) < pale {
+				p.ground.marks = append(p.ground.marks, m)
+			} else if m != nil {
+				p.art.marks = append(p.art.marks, m)
 			}
 		case "picture":
 			b := e.box
@@ -158,15 +158,23 @@ func (t *Template) page(path string, d *pageDecl, base, labels style, pictures m
 			if e.Label != "" {
 				p.elements = append(p.elements, t.label(e, labels))
 			}
+			e.box.x, e.box.w = e.box.x+e.Pad*mm, e.box.w-e.Pad*mm
 			p.elements = append(p.elements, e)
 		}
 	}
 	t.apart(&p)
-	p.ground, p.grey = ground, &shape{}
-	for _, m := range ground.marks {
-		p.grey.marks = append(p.grey.marks, &figureMark{figure: m.figure, ink: m.ink.grey(), width: m.width})
-	}
+	p.grey, p.greyArt = p.ground.greyed(), p.art.greyed()
 	t.pages = append(t.pages, p)
+}
+
+// greyed is a shape without its colours.
+func (s *shape) greyed() *shape {
+	out := &shape{kept: true}
+	s.kept = true
+	for _, m := range s.marks {
+		out.marks = append(out.marks, &figureMark{figure: m.figure, ink: m.ink.grey(), width: m.width})
+	}
+	return out
 }
 
 // spread replaces blocks by their copies.
@@ -299,7 +307,11 @@ func (t *Template) textElement(p *facePage, e *element) {
 	if e.Vertical && e.Label != "" {
 		f.add(e.path+".vertical", "竖排的元素不能有 label，请另写一个 text")
 	}
-	across, down := (e.Box[2]-e.LabelWidth)*mm, e.box.h
+	if !(e.Pad >= 0) {
+		f.add(e.path+".pad", "应当不小于 0（毫米）")
+		return
+	}
+	across, down := (e.Box[2]-e.LabelWidth-e.Pad)*mm, e.box.h
 	if e.Vertical {
 		across, down = down, across
 	}
@@ -324,17 +336,18 @@ func (t *Template) textElement(p *facePage, e *element) {
 	}
 }
 
-// label makes the element for an element's label, and takes its room off the element's box.
+// label makes the element for an element's label, and takes its room off the element's box. Spread or set to the right, it keeps
+// half a character away from the value.
 func (t *Template) label(e *element, around style) *element {
 	around.valign = or(e.look.valign, around.valign)
 	room := e.LabelWidth * mm
-	l := &element{Text: e.Label, path: e.path + ".label", kind: "text", box: box{e.box.x, e.box.y, room, e.box.h}, look: around}
+	width := room
+	if around.align != "center" {
+		width -= around.size / 2
+	}
+	l := &element{Text: e.Label, path: e.path + ".label", kind: "text", box: box{e.box.x, e.box.y, width, e.box.h}, look: around}
 	// Its line is as high as the value's, so that both stand on one base line.
 	l.look.leading = max(1, e.look.leading*e.look.size/around.size)
-	l.Box = []float64{e.Box[0], e.Box[1], e.LabelWidth, e.Box[3]}
-	if e.look.valign == "" && e.box.h >= 2*e.look.leading*e.look.size {
-		l.look.valign = "top"
-	}
 	e.box.x, e.box.w = e.box.x+room, e.box.w-room
 	return l
 }
@@ -384,6 +397,9 @@ func (t *Template) lineArt(e *element) *figureMark {
 		if len(m.figure.points) > mostPoints {
 			t.faults.add(e.path, "花纹太密，请减小 count 或加大 step")
 			return nil
+		}
+		for i, v := range m.figure.points { // a tenth of a point is finer than any printer; further digits only make files larger
+			m.figure.points[i] = math.Round(v*10) / 10
 		}
 	case "ornament":
 		m.width = 0

@@ -304,8 +304,8 @@ func (c *composer) seal(e *element, onto *sheet, x, y float64) error {
 	if err != nil {
 		return err
 	}
-	d := min(e.box.w, e.box.h)
-	onto.place(s, matrix{d, 0, 0, d, x + e.box.x + e.box.w/2, y + e.box.y + e.box.h/2})
+	scale := min(e.box.w, e.box.h) / sealSize
+	onto.place(s, matrix{scale, 0, 0, scale, x + e.box.x + e.box.w/2, y + e.box.y + e.box.h/2})
 	return nil
 }
 

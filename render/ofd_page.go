@@ -67,7 +67,7 @@ func (p *ofdPainter) page(s *sheet) ([]byte, error) {
 			b, err = p.text(b, m)
 		case *figureMark:
 			edge := m.bounds().microns()
-			b = p.path(b, m, edge, m.abbreviated(float64(edge.x), float64(edge.y)))
+			b = p.path(b, m, 1, edge, m.abbreviated(1, edge))
 		case *pictureMark:
 			b, err = p.picture(b, m)
 		case *placeMark:
@@ -106,19 +106,19 @@ func (p *ofdPainter) picture(b []byte, m *pictureMark) ([]byte, error) {
 // placed writes a shape, which is a resource and drawn into its own box from 0, 0 on.
 func (p *ofdPainter) placed(b []byte, m *placeMark) []byte {
 	id, ok := p.named[m.shape]
-	edge, paths := m.shape.abbreviated()
+	unit := m.shape.ofdUnit()
 	if !ok {
 		id = p.id()
 		p.named[m.shape] = id
-		p.units = fmt.Appendf(p.units, `<ofd:CompositeGraphicUnit ID="%d" Width="%s" Height="%s"><ofd:Content>`, id, edge.w, edge.h)
-		for i, path := range paths {
-			p.units = p.path(p.units, m.shape.marks[i], ofdBox{0, 0, edge.w, edge.h}, path)
+		p.units = fmt.Appendf(p.units, `<ofd:CompositeGraphicUnit ID="%d" Width="%s" Height="%s"><ofd:Content>`, id, unit.edge.w, unit.edge.h)
+		for i, path := range unit.paths {
+			p.units = p.path(p.units, m.shape.marks[i], unit.zoom, ofdBox{0, 0, unit.edge.w, unit.edge.h}, path)
 		}
 		p.units = append(p.units, "</ofd:Content></ofd:CompositeGraphicUnit>"...)
 	}
 	// The box's corners on the page, the first of them where its 0, 0 goes.
-	at, from := m.at, box{float64(edge.x), float64(edge.y), float64(edge.w), float64(edge.h)}
-	at.e, at.f = at.e*micronsInPoint, at.f*micronsInPoint
+	at := matrix{m.at.a / unit.zoom, m.at.b / unit.zoom, m.at.c / unit.zoom, m.at.d / unit.zoom, m.at.e * micronsInPoint, m.at.f * micronsInPoint}
+	from := box{float64(unit.edge.x), float64(unit.edge.y), float64(unit.edge.w), float64(unit.edge.h)}
 	x, y := at.apply(from.x, from.y)
 	all := box{x, y, 0, 0}
 	for _, corner := range [][2]float64{{from.w, 0}, {0, from.h}, {from.w, from.h}} {
@@ -128,44 +128,63 @@ func (p *ofdPainter) placed(b []byte, m *placeMark) []byte {
 	left, top := micron(math.Floor(all.x)), micron(math.Floor(all.y))
 	onPage := ofdBox{left, top, micron(math.Ceil(all.x+all.w)) - left, micron(math.Ceil(all.y+all.h)) - top}
 	if m.clip.w > 0 {
-		if onPage = onPage.within(m.clip.microns()); onPage.w <= 0 || onPage.h <= 0 {
-			return b
-		}
+		onPage = onPage.within(m.clip.microns())
 	}
-	return fmt.Appendf(b, `<ofd:CompositeObject ID="%d" Boundary="%s" CTM="%.6f %.6f %.6f %.6f %s %s" ResourceID="%d"/>`,
-		p.id(), onPage, at.a, at.b, at.c, at.d, micron(math.Round(x))-onPage.x, micron(math.Round(y))-onPage.y, id)
+	if onPage.w <= 0 || onPage.h <= 0 {
+		return b
+	}
+	b = fmt.Appendf(b, `<ofd:CompositeObject ID="%d" Boundary="%s" CTM="`, p.id(), onPage)
+	for _, v := range []float64{at.a, at.b, at.c, at.d} {
+		b = append(appendFixed(b, int64(math.Round(v*1e6)), 1e6), ' ')
+	}
+	return fmt.Appendf(b, `%s %s" ResourceID="%d"/>`, micron(math.Round(x))-onPage.x, micron(math.Round(y))-onPage.y, id)
 }
 
-// abbreviated are the box round a shape and the paths of its figures in it, made once in its life.
-func (s *shape) abbreviated() (edge ofdBox, paths [][]byte) {
-	c := &s.cache.ofd
-	c.Do(func() {
-		c.edge = s.bounds().microns()
+// ofdUnit is a shape as a resource.
+type ofdUnit struct {
+	zoom  float64  // how much larger it is there: enough for small shapes to keep their details when they are placed large
+	edge  ofdBox   // round it, enlarged
+	paths [][]byte // of its figures
+}
+
+// ofdUnitSize is how large a shape's longer side is at least as a resource: the step of a path is a 5,000th of it.
+const ofdUnitSize micron = 50_000
+
+// ofdUnit is made once in a shape's life.
+func (s *shape) ofdUnit() *ofdUnit {
+	s.cache.ofdOnce.Do(func() {
+		u, all := &s.cache.ofd, s.bounds()
+		for u.zoom = 1; u.zoom < 1000 && microns(max(all.w, all.h)*u.zoom) < ofdUnitSize; u.zoom *= 10 {
+		}
+		u.edge = box{all.x * u.zoom, all.y * u.zoom, all.w * u.zoom, all.h * u.zoom}.microns()
 		for _, m := range s.marks {
-			c.paths = append(c.paths, m.abbreviated(float64(c.edge.x), float64(c.edge.y)))
+			u.paths = append(u.paths, m.abbreviated(u.zoom, u.edge))
 		}
 	})
-	return c.edge, c.paths
+	return &s.cache.ofd
 }
 
-// abbreviated writes a figure as AbbreviatedData, counted from a point in microns.
-func (m *figureMark) abbreviated(x, y float64) []byte {
+// abbreviated writes a figure, enlarged, as AbbreviatedData counted from the corner of a box. It keeps hundredths of a millimetre:
+// 2,540 to the inch.
+func (m *figureMark) abbreviated(zoom float64, edge ofdBox) []byte {
 	var b []byte
+	hundredth := func(b []byte, v float64, from micron) []byte {
+		return appendFixed(append(b, ' '), int64(math.Round((v*zoom*micronsInPoint-float64(from))/10)), 100)
+	}
 	points := m.figure.points
 	for _, operator := range m.figure.operators {
 		n := operands(operator)
 		b = append(b, "MLBC"[strings.IndexByte("mlch", operator)])
 		for i := 0; i < n; i += 2 {
-			b = micron(math.Round(points[i]*micronsInPoint - x)).append(append(b, ' '))
-			b = micron(math.Round(points[i+1]*micronsInPoint - y)).append(append(b, ' '))
+			b = hundredth(hundredth(b, points[i], edge.x), points[i+1], edge.y)
 		}
 		b, points = append(b, ' '), points[n:]
 	}
 	return bytes.TrimSuffix(b, []byte(" "))
 }
 
-// path writes a figure.
-func (p *ofdPainter) path(b []byte, m *figureMark, edge ofdBox, data []byte) []byte {
+// path writes a figure, enlarged, whose AbbreviatedData are at hand.
+func (p *ofdPainter) path(b []byte, m *figureMark, zoom float64, edge ofdBox, data []byte) []byte {
 	if len(data) == 0 {
 		return b
 	}
@@ -174,7 +193,7 @@ func (p *ofdPainter) path(b []byte, m *figureMark, edge ofdBox, data []byte) []b
 		b = append(b, ` Stroke="false" Fill="true">`...)
 		b = appendColour(b, "FillColor", m.ink)
 	} else {
-		b = fmt.Appendf(b, ` LineWidth="%s">`, microns(m.width))
+		b = fmt.Appendf(b, ` LineWidth="%s">`, microns(m.width*zoom))
 		b = appendColour(b, "StrokeColor", m.ink)
 	}
 	b = append(append(b, "<ofd:AbbreviatedData>"...), data...)

@@ -15,12 +15,9 @@ type shapeCache struct {
 		packed []byte
 		err    error
 	}
-	ofd struct {
-		sync.Once
-		edge  ofdBox // round the shape
-		paths [][]byte
-	}
-	svg svgCache
+	svg     svgCache
+	ofdOnce sync.Once
+	ofd     ofdUnit
 }
 
 // pdfPainter paints a drawing into a document.

@@ -13,7 +13,10 @@ import (
 // sealRed is the colour of official seals.
 const sealRed colour = 0xc8161d
 
-// sealShape draws a round seal of diameter 1 round the origin: a ring, a star, the name on an arc from lower left to
+// sealSize is the diameter of seals as shapes: painters keep hundredths of a point, which letters on a small seal would not survive.
+const sealSize = 100
+
+// sealShape draws a round seal of diameter sealSize round the origin: a ring, a star, the name on an arc from lower left to
 // lower right, and the code, if any, on an arc at the foot. Long names are set narrower, never cut.
 func sealShape(name, code string, ink colour) (*shape, error) {
 	f := &figure{}
@@ -24,6 +27,9 @@ func sealShape(name, code string, ink colour) (*shape, error) {
 	}
 	if err := f.arc(oneLine(code), 0.425, 0.06, 2*math.Pi*0.22, false); err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
+	}
+	for i := range f.points {
+		f.points[i] *= sealSize
 	}
 	return &shape{marks: []*figureMark{{figure: f, ink: ink}}}, nil
 }
@@ -79,8 +85,8 @@ func SealPicture(name, code string, pixels int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	size := float64(pixels)
-	cover := seal.marks[0].figure.coverage(pixels, matrix{size, 0, 0, size, size / 2, size / 2})
+	scale, middle := float64(pixels)/sealSize, float64(pixels)/2
+	cover := seal.marks[0].figure.coverage(pixels, matrix{scale, 0, 0, scale, middle, middle})
 	picture := image.NewNRGBA(image.Rect(0, 0, pixels, pixels))
 	for i, share := range cover {
 		ink := color.NRGBA{R: byte(sealRed >> 16 & 0xff), G: byte(sealRed >> 8 & 0xff), B: byte(sealRed & 0xff), A: share}

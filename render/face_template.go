@@ -373,8 +373,11 @@ func dateAs(text, pattern string) (string, bool) {
 	if len(digits) != 8 || len(text) != 8 && !(len(text) == 10 && text[4] == '-' && text[7] == '-') {
 		return "", false
 	}
+	if strings.Trim(digits, "0123456789") != "" {
+		return "", false
+	}
 	n, err := strconv.Atoi(digits)
-	if err != nil || n < 0 {
+	if err != nil {
 		return "", false
 	}
 	month, day := n/100%100, n%100

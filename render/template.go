@@ -135,6 +135,7 @@ const (
 	mostYAML      = 256 << 10 // bytes
 	mostPages     = 8
 	mostElements  = 400 // a page, copies counted
+	mostPoints    = 120_000 // numbers in the figures of a page
 	mostAssets    = 8
 	mostAsset     = 1 << 20 // bytes
 	pageLeast     = 40.0    // mm

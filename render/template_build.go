@@ -137,18 +137,26 @@ func (t *Template) page(path string, d *pageDecl, base, labels style, pictures m
 		t.faults.add(path+".elements", fmt.Sprintf("每页应有 1 至 %d 个元素", mostElements))
 		return
 	}
+	points := 0 // of all figures
 	for _, e := range elements {
-		around := base
-		e.look = t.style(e.path, e.Look, around)
+		e.look = t.style(e.path, e.Look, base)
 		if !t.element(&p, e, pictures) {
 			continue
 		}
 		switch e.kind {
 		case "line", "frame", "fill", "grid", "pattern", "ornament", "outline":
+			m := t.lineArt(e)
+			if m == nil {
+				continue
+			}
+			if points += len(m.figure.points); points > mostPoints {
+				t.faults.add(path, "线条和花纹太多，请删减花纹，或减小 count、加大 step")
+				return
+			}
 			const pale = 1.6
-			if m := t.lineArt(e); m != nil && contrast(m.ink, p.paper) < pale {
+			if contrast(m.ink, p.paper) < pale {
 				p.ground.marks = append(p.ground.marks, m)
-			} else if m != nil {
+			} else {
 				p.art.marks = append(p.art.marks, m)
 			}
 		case "picture":
@@ -390,13 +398,13 @@ func (t *Template) lineArt(e *element) *figureMark {
 		}
 	case "pattern":
 		line(0.35)
-		if draw := lineWork[e.Pattern]; draw != nil {
-			draw(m.figure, b, patternSize{count: e.Count, step: e.Step * mm, depth: e.Depth * mm})
-		}
-		const mostPoints = 40_000
-		if len(m.figure.points) > mostPoints {
+		const mostMotifs = 6000
+		if e.Step > 0 && float64(max(e.Count, 1))*(e.Box[2]+e.Box[3])/e.Step > mostMotifs {
 			t.faults.add(e.path, "花纹太密，请减小 count 或加大 step")
 			return nil
+		}
+		if draw := lineWork[e.Pattern]; draw != nil {
+			draw(m.figure, b, patternSize{count: e.Count, step: e.Step * mm, depth: e.Depth * mm})
 		}
 		for i, v := range m.figure.points { // a tenth of a point is finer than any printer; further digits only make files larger
 			m.figure.points[i] = math.Round(v*10) / 10

@@ -9,6 +9,20 @@ import (
 
 // FuzzPDF puts any text anywhere: a whole file comes out, and never a panic.
 func FuzzPDF(f *testing.F) {
+	fuzzFile(f, PDF, func(t *testing.T, data []byte) {
+		if !bytes.HasPrefix(data, []byte("%PDF-1.4\n")) || !bytes.HasSuffix(data, []byte("%%EOF\n")) {
+			t.Fatal("not a whole file")
+		}
+	})
+}
+
+// FuzzOFD does the same.
+func FuzzOFD(f *testing.F) {
+	fuzzFile(f, OFD, func(t *testing.T, data []byte) { checkOFD(t, data) })
+}
+
+func fuzzFile(f *testing.F, draw func(*View) ([]byte, error), check func(*testing.T, []byte)) {
+	f.Helper()
 	for _, text := range hostile {
 		f.Add(text, "ISSUED", []byte(text))
 	}
@@ -20,13 +34,11 @@ func FuzzPDF(f *testing.F) {
 		}
 		v := hostileView(text)
 		v.Status, v.Photo = status, photo
-		data, err := PDF(v)
+		data, err := draw(v)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.HasPrefix(data, []byte("%PDF-1.4\n")) || !bytes.HasSuffix(data, []byte("%%EOF\n")) {
-			t.Fatal("not a whole file")
-		}
+		check(t, data)
 	})
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"image"
-	"image/png"
 	"io"
 	"math"
 	"net/http"
@@ -185,20 +184,6 @@ func TestOFDInBrowser(t *testing.T) {
 			top += page.H
 		}
 	}
-}
-
-func readPNG(t *testing.T, file string) image.Image {
-	t.Helper()
-	f, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	m, err := png.Decode(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
 }
 
 // compare tells how far two pictures differ, 0 to 255: the squares of 40 pixels that differ most, and all in the mean. Squares, since

@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/xml"
 	"flag"
 	"fmt"
@@ -376,25 +377,9 @@ func TestOFDLettersStandAsInPDF(t *testing.T) {
 
 func TestOFDSameViewSameBytes(t *testing.T) {
 	t.Parallel()
-	drawn := func(v *View) []byte {
-		data, err := OFD(v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return data
-	}
-	photo := pngFile(t, portrait(300, 400))
-	a := drawn(with(func(v *View) { v.Photo = photo }))
-	b := drawn(with(func(v *View) { v.Photo = photo; v.At = v.At.In(time.FixedZone("elsewhere", -5*60*60)) }))
-	if !bytes.Equal(a, b) {
-		t.Error("the same View gave different bytes")
-	}
-	docID := func(file []byte) string {
+	checkReproducible(t, OFD, func(file []byte) string {
 		return openOFD(t, file).xml["OFD.xml"].find("DocBody", "DocInfo", "DocID")[0].text
-	}
-	if c := drawn(with(func(v *View) { v.Photo = photo; v.Fields[2].Value = "李思" })); docID(a) == docID(c) {
-		t.Errorf("two licences are both %s", docID(a))
-	}
+	})
 }
 
 // TestOFDAttachedData holds the attached data to version 1: what the page says, and nothing else.
@@ -470,27 +455,6 @@ func TestOFDWithoutTime(t *testing.T) {
 	}
 }
 
-// FuzzOFD puts any text anywhere: a whole file comes out, and never a panic.
-func FuzzOFD(f *testing.F) {
-	for _, text := range hostile {
-		f.Add(text, "ISSUED", []byte(text))
-	}
-	f.Add("张三", "ABOLISHED", jpegFile(f, portrait(8, 10)))
-	f.Add("张三", "EXPIRED", pngFile(f, portrait(8, 10)))
-	f.Fuzz(func(t *testing.T, text, status string, photo []byte) {
-		if len(text) > 1<<14 {
-			return
-		}
-		v := hostileView(text)
-		v.Status, v.Photo = status, photo
-		data, err := OFD(v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkOFD(t, data)
-	})
-}
-
 func BenchmarkOFD(b *testing.B) { benchmarkFile(b, OFD, sample()) }
 
 func BenchmarkOFDPhoto(b *testing.B) {
@@ -500,5 +464,35 @@ func BenchmarkOFDPhoto(b *testing.B) {
 func BenchmarkFaceOFD(b *testing.B) {
 	for _, name := range ShippedTemplates() {
 		b.Run(name, func(b *testing.B) { benchmarkFile(b, OFD, held(b, name)) })
+	}
+}
+
+// TestOFDFontOfManyCharacters has more characters than the cmap's first subtable can hold: the second has them all.
+func TestOFDFontOfManyCharacters(t *testing.T) {
+	t.Parallel()
+	fonts := newUsedFonts()
+	for r := rune(0x3400); r < 0x3400+cmapMost+1000; r++ {
+		fonts.glyph(r)
+	}
+	s := fonts.subsets[0]
+	file, err := s.installable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := parseFont("many", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.runes) <= cmapMost {
+		t.Fatalf("only %d characters", len(s.runes))
+	}
+	for i, r := range s.runes {
+		if id := f.glyph(r); int(id) != i+1 {
+			t.Errorf("%q is glyph %d, want %d", r, id, i+1)
+		}
+	}
+	cmap := s.cmap()
+	if length := int(binary.BigEndian.Uint16(cmap[22:])); length != 16+8*(cmapMost+1) {
+		t.Errorf("the first subtable says that it has %d bytes", length)
 	}
 }

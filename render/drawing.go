@@ -234,6 +234,13 @@ func (s *sheet) place(what *shape, at matrix) {
 	s.marks = append(s.marks, &placeMark{shape: what, at: at})
 }
 
+// round moves all points to whole multiples of step: fewer digits to write.
+func (p *figure) round(step float64) {
+	for i, v := range p.points {
+		p.points[i] = math.Round(v/step) * step
+	}
+}
+
 // outlines adds a line of text to a figure, its baseline along the x axis from the origin of at. It returns
 // how far the line reaches, in points along that axis.
 func (p *figure) outlines(size float64, text string, at matrix) (width float64, err error) {

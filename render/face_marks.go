@@ -11,6 +11,7 @@ const (
 	watermarkSize         = 12.0
 	watermarkSlope        = 25 * math.Pi / 180
 	voidSize              = 120.0
+	tileUnits             = 20.0 // of a point; the tile's outlines are whole ones
 )
 
 // marks are the shapes drawn under the text of every page: the tiled watermark and, on a licence that is not valid,
@@ -26,12 +27,13 @@ type marks struct {
 func newMarks(v *View) (*marks, error) {
 	m, lines := &marks{letters: &figure{}, tiles: map[colour]*shape{}}, v.watermark()
 	for i, line := range lines {
-		w, err := m.letters.outlines(watermarkSize, line, turned(0, 0, float64(i)*watermarkSize*1.4))
+		w, err := m.letters.outlines(watermarkSize, line, matrix{tileUnits, 0, 0, tileUnits, 0, float64(i) * watermarkSize * 1.4 * tileUnits})
 		if err != nil {
 			return nil, fmt.Errorf("watermark: %w", err)
 		}
 		m.width = max(m.width, w)
 	}
+	m.letters.round(1)
 	m.height = float64(len(lines)) * watermarkSize * 1.4
 	if s := v.standing(); !s.Valid {
 		letters, err := &figure{}, error(nil)
@@ -57,6 +59,7 @@ func (m *marks) draw(page *sheet, area box, tint colour) {
 		return
 	}
 	sin, cos := math.Sincos(watermarkSlope)
+	const s = 1.0 / tileUnits
 	tile := m.tile(tint)
 	stepX, stepY := max(m.width*cos+60, 170), m.width*sin+m.height+28
 	for row := -1; float64(row)*stepY < area.h+stepY; row++ {
@@ -66,7 +69,7 @@ func (m *marks) draw(page *sheet, area box, tint colour) {
 		}
 		for x := -stepX - shift; x < area.w; x += stepX {
 			page.marks = append(page.marks, &placeMark{
-				shape: tile, at: turned(watermarkSlope, area.x+x, area.y+area.h-float64(row)*stepY), clip: area,
+				shape: tile, at: matrix{cos * s, -sin * s, sin * s, cos * s, area.x + x, area.y + area.h - float64(row)*stepY}, clip: area,
 			})
 		}
 	}

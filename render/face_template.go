@@ -288,7 +288,7 @@ func (c *composer) setPhoto(onto *sheet, b box) {
 
 // within is the largest box of a picture's shape inside another, in its middle.
 func (p *photo) within(b box) box {
-	size := p.pixels.Rect.Size()
+	size := p.pixels.Bounds().Size()
 	scale := min(b.w/float64(size.X), b.h/float64(size.Y))
 	w, h := float64(size.X)*scale, float64(size.Y)*scale
 	return box{b.x + (b.w-w)/2, b.y + (b.h-h)/2, w, h}
@@ -300,12 +300,12 @@ func (c *composer) seal(e *element, onto *sheet, x, y float64) error {
 	if name == "" || c.view.Status == "REGISTERED" {
 		return nil
 	}
-	s, err := sealShape(name, c.view.SealCode, c.ink(sealRed))
+	s, err := c.view.Template.seals.shape(name, c.view.SealCode, c.ink(sealRed))
 	if err != nil {
 		return err
 	}
-	scale := min(e.box.w, e.box.h) / sealSize
-	onto.place(s, matrix{scale, 0, 0, scale, x + e.box.x + e.box.w/2, y + e.box.y + e.box.h/2})
+	d := min(e.box.w, e.box.h)
+	onto.place(s, matrix{d / sealUnit, 0, 0, d / sealUnit, x + e.box.x + e.box.w/2, y + e.box.y + e.box.h/2})
 	return nil
 }
 

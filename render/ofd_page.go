@@ -142,19 +142,23 @@ func (p *ofdPainter) placed(b []byte, m *placeMark) []byte {
 
 // ofdUnit is a shape as a resource.
 type ofdUnit struct {
-	zoom  float64  // how much larger it is there: enough for small shapes to keep their details when they are placed large
-	edge  ofdBox   // round it, enlarged
+	zoom  float64  // how much larger or smaller it is there
+	edge  ofdBox   // round it, zoomed
 	paths [][]byte // of its figures
 }
 
-// ofdUnitSize is how large a shape's longer side is at least as a resource: the step of a path is a 5,000th of it.
-const ofdUnitSize micron = 50_000
-
-// ofdUnit is made once in a shape's life.
+// ofdUnit is made once in a shape's life. As a resource, the shape's longer side has 50 to 500 mm, however it is placed: paths have
+// steps of a hundredth, and readers may think of the resource as of a picture. A shape of whole numbers keeps their digits.
 func (s *shape) ofdUnit() *ofdUnit {
 	s.cache.ofdOnce.Do(func() {
 		u, all := &s.cache.ofd, s.bounds()
-		for u.zoom = 1; u.zoom < 1000 && microns(max(all.w, all.h)*u.zoom) < ofdUnitSize; u.zoom *= 10 {
+		side := max(all.w, all.h)
+		u.zoom = 1000 / micronsInPoint // a point becomes a millimetre
+		for k := 0; k < 4 && side > 0 && side < 50; k++ {
+			u.zoom, side = u.zoom*10, side*10
+		}
+		for side >= 500 {
+			u.zoom, side = u.zoom/10, side/10
 		}
 		u.edge = box{all.x * u.zoom, all.y * u.zoom, all.w * u.zoom, all.h * u.zoom}.microns()
 		for _, m := range s.marks {
@@ -164,7 +168,7 @@ func (s *shape) ofdUnit() *ofdUnit {
 	return &s.cache.ofd
 }
 
-// abbreviated writes a figure, enlarged, as AbbreviatedData counted from the corner of a box. It keeps hundredths of a millimetre:
+// abbreviated writes a figure, zoomed, as AbbreviatedData counted from the corner of a box. It keeps hundredths of a millimetre:
 // 2,540 to the inch.
 func (m *figureMark) abbreviated(zoom float64, edge ofdBox) []byte {
 	var b []byte
@@ -183,7 +187,7 @@ func (m *figureMark) abbreviated(zoom float64, edge ofdBox) []byte {
 	return bytes.TrimSuffix(b, []byte(" "))
 }
 
-// path writes a figure, enlarged, whose AbbreviatedData are at hand.
+// path writes a figure, zoomed, whose AbbreviatedData are at hand.
 func (p *ofdPainter) path(b []byte, m *figureMark, zoom float64, edge ofdBox, data []byte) []byte {
 	if len(data) == 0 {
 		return b

@@ -61,7 +61,7 @@ func waves(p *figure, b box, n patternSize) {
 	for i := range n.count {
 		y := b.y + b.h*(float64(i)+0.5)/float64(n.count)
 		phase := float64(i) * 0.55
-		p.smooth(0, b.w, max(2, int(b.w/n.step*4)), func(t float64) (float64, float64) {
+		p.smooth(0, b.w, max(2, int(b.w/n.step*3)), func(t float64) (float64, float64) {
 			return b.x + t, min(max(y+n.depth*math.Sin(2*math.Pi*t/n.step+phase), b.y), b.y+b.h)
 		})
 	}
@@ -73,7 +73,7 @@ func guilloche(p *figure, b box, n patternSize) {
 	middle, half := b.y+b.h/2, min(n.depth, b.h/2)
 	for i := range n.count {
 		share := float64(i)/float64(max(n.count-1, 1))*2 - 1
-		p.smooth(0, b.w, max(2, int(b.w/n.step*6)), func(t float64) (float64, float64) {
+		p.smooth(0, b.w, max(2, int(b.w/n.step*4)), func(t float64) (float64, float64) {
 			angle := 2 * math.Pi * t / n.step
 			return b.x + t, middle + half*(0.62*math.Sin(angle+share*1.9)+0.38*share*math.Cos(angle/2))
 		})
@@ -173,7 +173,7 @@ func braid(p *figure, b box, n patternSize) {
 	edges(b, n.depth, n.step, func(length float64, motifs int, at func(a, i float64) (float64, float64)) {
 		for i := range n.count {
 			phase := 2 * math.Pi * float64(i) / float64(n.count)
-			p.smooth(0, length, motifs*4, func(t float64) (float64, float64) {
+			p.smooth(0, length, motifs*3, func(t float64) (float64, float64) {
 				return at(t, n.depth*(0.5+0.46*math.Sin(2*math.Pi*t*float64(motifs)/length+phase)))
 			})
 		}

@@ -103,7 +103,7 @@ func faces(v *View) (drawn []template.HTML, pictured bool, err error) {
 		if len(d.sheets) > 1 {
 			name = fmt.Sprintf("证面第 %d 面", i+1)
 		}
-		b, err := s.svg(nil, name)
+		b, err := s.svg(make([]byte, 0, s.svgSize()), name)
 		if err != nil {
 			return nil, false, fmt.Errorf("draw face: %w", err)
 		}

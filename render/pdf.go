@@ -1,9 +1,7 @@
 package render
 
 import (
-	"bytes"
 	"fmt"
-	"image/jpeg"
 )
 
 // PDF returns a PDF/A-1b with embedded, subset fonts and extractable text: A4, or pages of the size of the template's faces; more
@@ -39,14 +37,14 @@ func PDF(v *View) ([]byte, error) {
 
 // embed adds the photo as an image: JPEG stays JPEG, PNG becomes plain pixels.
 func (p *photo) embed(d *document) (ref, error) {
-	size := p.pixels.Rect.Size()
+	size := p.pixels.Bounds().Size()
 	dict := fmt.Sprintf("/Type /XObject /Subtype /Image /Width %d /Height %d /ColorSpace /DeviceRGB /BitsPerComponent 8", size.X, size.Y)
 	if !p.jpeg {
 		return d.packed(dict, p.rgb())
 	}
-	var b bytes.Buffer
-	if err := jpeg.Encode(&b, p.pixels, &jpeg.Options{Quality: photoQuality}); err != nil {
-		return 0, fmt.Errorf("encode photo: %w", err)
+	file, _, err := p.encode()
+	if err != nil {
+		return 0, err
 	}
-	return d.stream(dict+" /Filter /DCTDecode", b.Bytes()), nil
+	return d.stream(dict+" /Filter /DCTDecode", file), nil
 }

@@ -13,7 +13,7 @@ import (
 // photo is a picture read from a licence: pixels only, so that nothing else in the file (place, camera, hidden data)
 // travels on.
 type photo struct {
-	pixels *image.RGBA // opaque, at the origin
+	pixels image.Image // opaque, at the origin: *image.RGBA, or a JPEG's own *image.YCbCr
 	jpeg   bool        // came as JPEG, and goes on as JPEG
 }
 
@@ -46,6 +46,9 @@ func decodePicture(file []byte, width, height float64) (*photo, error) {
 	picture, err := decode(bytes.NewReader(file))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errPhoto, err)
+	}
+	if own, ok := picture.(*image.YCbCr); ok && isJPEG && float64(c.Width) <= width && float64(c.Height) <= height {
+		return &photo{pixels: own, jpeg: true}, nil
 	}
 	return &photo{pixels: reduce(picture, width, height), jpeg: isJPEG}, nil
 }
@@ -106,11 +109,12 @@ func (p *photo) encode() (file []byte, mediaType string, err error) {
 	return b.Bytes(), "image/png", nil
 }
 
-// rgb returns the pixels, three bytes each, row by row.
+// rgb returns the pixels of what was a PNG, three bytes each, row by row.
 func (p *photo) rgb() []byte {
-	out := make([]byte, 0, len(p.pixels.Pix)/4*3)
-	for i := 0; i < len(p.pixels.Pix); i += 4 {
-		out = append(out, p.pixels.Pix[i:i+3]...)
+	pixels := p.pixels.(*image.RGBA).Pix
+	out := make([]byte, 0, len(pixels)/4*3)
+	for i := 0; i < len(pixels); i += 4 {
+		out = append(out, pixels[i:i+3]...)
 	}
 	return out
 }

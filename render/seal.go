@@ -7,31 +7,64 @@ import (
 	"image/color"
 	"image/png"
 	"math"
+	"sync"
 	"unicode/utf8"
 )
 
 // sealRed is the colour of official seals.
 const sealRed colour = 0xc8161d
 
-// sealSize is the diameter of seals as shapes: painters keep hundredths of a point, which letters on a small seal would not survive.
-const sealSize = 100
+// sealUnit is the diameter of a seal's shape: in whole units it is finer than print, and short to write.
+const sealUnit = 2000.0
 
-// sealShape draws a round seal of diameter sealSize round the origin: a ring, a star, the name on an arc from lower left to
+// sealShape draws a round seal of diameter sealUnit round the origin: a ring, a star, the name on an arc from lower left to
 // lower right, and the code, if any, on an arc at the foot. Long names are set narrower, never cut.
 func sealShape(name, code string, ink colour) (*shape, error) {
 	f := &figure{}
-	f.ring(0, 0, 0.5, 0.474)
-	f.star(0, 0.005, 0.15)
-	if err := f.arc(oneLine(name), 0.38, 0.128, 2*math.Pi*0.68, true); err != nil {
+	const u = sealUnit
+	f.ring(0, 0, 0.5*u, 0.474*u)
+	f.star(0, 0.005*u, 0.15*u)
+	if err := f.arc(oneLine(name), 0.38*u, 0.128*u, 2*math.Pi*0.68, true); err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
-	if err := f.arc(oneLine(code), 0.425, 0.06, 2*math.Pi*0.22, false); err != nil {
+	if err := f.arc(oneLine(code), 0.425*u, 0.06*u, 2*math.Pi*0.22, false); err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
-	for i := range f.points {
-		f.points[i] *= sealSize
-	}
+	f.round(1)
 	return &shape{marks: []*figureMark{{figure: f, ink: ink}}}, nil
+}
+
+// sealCache keeps the seals of a template's issuers: they are few, and drawn on every licence.
+type sealCache struct {
+	mu   sync.Mutex
+	kept map[sealKey]*shape
+}
+
+type sealKey struct {
+	name, code string
+	ink        colour
+}
+
+// mostSeals bounds the cache; a template has fewer issuers, unless somebody makes names up.
+const mostSeals = 64
+
+func (c *sealCache) shape(name, code string, ink colour) (*shape, error) {
+	key := sealKey{name, code, ink}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := c.kept[key]; s != nil {
+		return s, nil
+	}
+	s, err := sealShape(name, code, ink)
+	if err != nil {
+		return nil, err
+	}
+	s.kept = true
+	if c.kept == nil || len(c.kept) == mostSeals {
+		c.kept = map[sealKey]*shape{}
+	}
+	c.kept[key] = s
+	return s, nil
 }
 
 // arc sets a text round the origin: above it and upright outward, or below it and read from the left. Characters are
@@ -85,8 +118,8 @@ func SealPicture(name, code string, pixels int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	scale, middle := float64(pixels)/sealSize, float64(pixels)/2
-	cover := seal.marks[0].figure.coverage(pixels, matrix{scale, 0, 0, scale, middle, middle})
+	size := float64(pixels)
+	cover := seal.marks[0].figure.coverage(pixels, matrix{size / sealUnit, 0, 0, size / sealUnit, size / 2, size / 2})
 	picture := image.NewNRGBA(image.Rect(0, 0, pixels, pixels))
 	for i, share := range cover {
 		ink := color.NRGBA{R: byte(sealRed >> 16 & 0xff), G: byte(sealRed >> 8 & 0xff), B: byte(sealRed & 0xff), A: share}

@@ -53,6 +53,18 @@ func (s *sheet) svg(b []byte, name string) ([]byte, error) {
 	return append(b, "</svg>\n"...), nil
 }
 
+// svgSize is about how many bytes the sheet takes, without photos.
+func (s *sheet) svgSize() int {
+	size := 512
+	for _, m := range s.marks {
+		size += 256
+		if m, ok := m.(*placeMark); ok {
+			size += len(m.shape.svg())
+		}
+	}
+	return size
+}
+
 // svg of a shape is made once in its life.
 func (s *shape) svg() []byte {
 	s.cache.svg.Do(func() {
@@ -100,19 +112,12 @@ func (m *textMark) svg(b []byte) []byte {
 
 // svg of a figure has whole hundredths of its unit, each point told from the one before.
 func (m *figureMark) svg(b []byte) []byte {
-	scale := 1.0
-	if s := m.figure.bounds(); max(s.w, s.h) < 4 { // a seal is one unit wide
-		scale = 1000
-	}
 	b = append(b, `<path`...)
-	if scale != 1 {
-		b = append(b, ` transform="scale(.001)"`...)
-	}
 	if m.width == 0 {
 		b = append(append(b, ` fill="`...), m.ink.web()...)
 	} else {
 		b = append(append(b, ` fill="none" stroke="`...), m.ink.web()...)
-		b = appendNumber(append(b, `" stroke-width="`...), m.width*scale)
+		b = appendNumber(append(b, `" stroke-width="`...), m.width)
 	}
 	b = append(b, `" d="`...)
 	var x, y, startX, startY int64
@@ -126,7 +131,7 @@ func (m *figureMark) svg(b []byte) []byte {
 		b = append(b, operator)
 		var px, py int64
 		for i := 0; i < n; i += 2 {
-			px, py = int64(math.Round(points[i]*scale*100)), int64(math.Round(points[i+1]*scale*100))
+			px, py = int64(math.Round(points[i]*100)), int64(math.Round(points[i+1]*100))
 			if i > 0 && px >= x {
 				b = append(b, ' ')
 			}

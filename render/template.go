@@ -16,6 +16,7 @@ type Template struct {
 	pages   []facePage
 	version string
 	faults  faults // where things stand in the file, for Check
+	seals   sealCache
 }
 
 // facePage is a page ready to be filled in. Lengths are points.
@@ -134,7 +135,7 @@ const mm = 72 / 25.4
 const (
 	mostYAML      = 256 << 10 // bytes
 	mostPages     = 8
-	mostElements  = 400 // a page, copies counted
+	mostElements  = 400     // a page, copies counted
 	mostPoints    = 120_000 // numbers in the figures of a page
 	mostAssets    = 8
 	mostAsset     = 1 << 20 // bytes

@@ -406,9 +406,7 @@ func (t *Template) lineArt(e *element) *figureMark {
 		if draw := lineWork[e.Pattern]; draw != nil {
 			draw(m.figure, b, patternSize{count: e.Count, step: e.Step * mm, depth: e.Depth * mm})
 		}
-		for i, v := range m.figure.points { // a tenth of a point is finer than any printer; further digits only make files larger
-			m.figure.points[i] = math.Round(v*10) / 10
-		}
+		m.figure.round(0.1) // points: finer than any printer
 	case "ornament":
 		m.width = 0
 		if draw := ornaments[e.Ornament]; draw != nil {

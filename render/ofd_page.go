@@ -44,8 +44,9 @@ func (b ofdBox) String() string { return fmt.Sprintf("%s %s %s %s", b.x, b.y, b.
 type ofdPainter struct {
 	last     int // identifier given
 	fonts    *usedFonts
-	fontIDs  []int       // of the fonts
-	named    map[any]int // identifiers of *photo and *shape
+	fontIDs  []int          // of the fonts
+	named    map[any]int    // identifiers of *photo and *shape
+	placed   map[*shape]int // on this page: the last identifier when it was
 	pictures []ofdPart
 	// Entries of the resource lists.
 	fontList, media, units []byte
@@ -59,6 +60,7 @@ func (p *ofdPainter) id() int {
 // page writes the content of a page: one layer. Every object stands in a box, its Boundary, that readers clip it to,
 // and counts from that box's upper left corner.
 func (p *ofdPainter) page(s *sheet) ([]byte, error) {
+	p.placed = map[*shape]int{}
 	b := fmt.Appendf(nil, ofdHead+`<ofd:Page %s>%s<ofd:Content><ofd:Layer ID="%d" Type="Body">`, ofdNamespace, ofdArea("Area", s), p.id())
 	var err error
 	for _, m := range s.marks {
@@ -71,7 +73,7 @@ func (p *ofdPainter) page(s *sheet) ([]byte, error) {
 		case *pictureMark:
 			b, err = p.picture(b, m)
 		case *placeMark:
-			b = p.placed(b, m)
+			b = p.place(b, m)
 		}
 		if err != nil {
 			return nil, err
@@ -103,19 +105,12 @@ func (p *ofdPainter) picture(b []byte, m *pictureMark) ([]byte, error) {
 		p.id(), ofdBox{microns(m.x), microns(m.y), w, h}, w, h, id), nil
 }
 
-// placed writes a shape, which is a resource and drawn into its own box from 0, 0 on.
-func (p *ofdPainter) placed(b []byte, m *placeMark) []byte {
-	id, ok := p.named[m.shape]
+// place writes a shape, which is a resource and drawn into its own box from 0, 0 on.
+//
+// A shape that returns to a page after something else was drawn becomes a resource again. The standard does not ask for that, but
+// readers built on ofd.js draw by identifiers, those inside resources too: the ground of a second card would hide its watermark.
+func (p *ofdPainter) place(b []byte, m *placeMark) []byte {
 	unit := m.shape.ofdUnit()
-	if !ok {
-		id = p.id()
-		p.named[m.shape] = id
-		p.units = fmt.Appendf(p.units, `<ofd:CompositeGraphicUnit ID="%d" Width="%s" Height="%s"><ofd:Content>`, id, unit.edge.w, unit.edge.h)
-		for i, path := range unit.paths {
-			p.units = p.path(p.units, m.shape.marks[i], unit.zoom, ofdBox{0, 0, unit.edge.w, unit.edge.h}, path)
-		}
-		p.units = append(p.units, "</ofd:Content></ofd:CompositeGraphicUnit>"...)
-	}
 	// The box's corners on the page, the first of them where its 0, 0 goes.
 	at := matrix{m.at.a / unit.zoom, m.at.b / unit.zoom, m.at.c / unit.zoom, m.at.d / unit.zoom, m.at.e * micronsInPoint, m.at.f * micronsInPoint}
 	from := box{float64(unit.edge.x), float64(unit.edge.y), float64(unit.edge.w), float64(unit.edge.h)}
@@ -133,10 +128,24 @@ func (p *ofdPainter) placed(b []byte, m *placeMark) []byte {
 	if onPage.w <= 0 || onPage.h <= 0 {
 		return b
 	}
+	id, ok := p.named[m.shape]
+	if last, here := p.placed[m.shape]; here && last != p.last {
+		ok = false
+	}
+	if !ok {
+		id = p.id()
+		p.named[m.shape] = id
+		p.units = fmt.Appendf(p.units, `<ofd:CompositeGraphicUnit ID="%d" Width="%s" Height="%s"><ofd:Content>`, id, unit.edge.w, unit.edge.h)
+		for i, path := range unit.paths {
+			p.units = p.path(p.units, m.shape.marks[i], unit.zoom, ofdBox{0, 0, unit.edge.w, unit.edge.h}, path)
+		}
+		p.units = append(p.units, "</ofd:Content></ofd:CompositeGraphicUnit>"...)
+	}
 	b = fmt.Appendf(b, `<ofd:CompositeObject ID="%d" Boundary="%s" CTM="`, p.id(), onPage)
 	for _, v := range []float64{at.a, at.b, at.c, at.d} {
 		b = append(appendFixed(b, int64(math.Round(v*1e6)), 1e6), ' ')
 	}
+	p.placed[m.shape] = p.last
 	return fmt.Appendf(b, `%s %s" ResourceID="%d"/>`, micron(math.Round(x))-onPage.x, micron(math.Round(y))-onPage.y, id)
 }
 

@@ -51,6 +51,8 @@ func specimen(t testing.TB) *drawing {
 		t.Fatal(err)
 	}
 	s.marks = append(s.marks, &pictureMark{x: 225, y: 110, w: 60, h: 80, photo: photo})
+	s.fill(rectangle(130, 160, 40, 30), 0xfaf6e9)
+	s.place(stamp, turned(0, 140, 185)) // above the ground: a resource again
 	d.newSheet(300, 100).text(10, 20, 9, ink, "第二页")
 	return d
 }

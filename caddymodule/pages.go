@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -129,7 +130,7 @@ func (t *trip) view(l *licence.Licence) (*render.View, error) {
 	v := &render.View{
 		Title: l.Name, Status: wire.LicenseStatus, Code: wire.LicenseCode, IDCode: wire.IDCode, Holder: wire.HolderName,
 		Issuer: wire.IssueOrgName, IssueDate: wire.IssueDate, Validity: validity(wire), At: now,
-		Viewer: t.viewer(), Purpose: t.purpose(),
+		Viewer: t.viewer(), Purpose: t.purpose(), SealName: t.sealName(l), SealCode: t.sealCode(l),
 	}
 	plan := t.plans[item.Code]
 	registered, _ := t.state.registry.Item(item.Code)
@@ -153,14 +154,11 @@ func (t *trip) view(l *licence.Licence) (*render.View, error) {
 }
 
 // validity is the period as a face shows it.
-func validity(l *protocol.License) string {
-	from, to := l.BeginDate, l.ExpiryDate
-	if from == "" {
-		from = l.IssueDate
-	}
-	if to == "" {
-		to = "长期"
-	}
+func validity(l *protocol.License) string { return period(l.BeginDate, l.IssueDate, l.ExpiryDate) }
+
+// period begins with the day of issue when nothing else is said, and without an end lasts for ever.
+func period(begin, issued, end string) string {
+	from, to := cmp.Or(begin, issued), cmp.Or(end, "长期")
 	if from == "" {
 		return to
 	}

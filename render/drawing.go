@@ -18,6 +18,32 @@ type sheet struct {
 	width, height float64
 	fonts         *typesetter
 	marks         []mark
+	seal          *box // where the issuer's seal stands; nil: not here
+}
+
+// File is a licence as a finished file.
+type File struct {
+	Data []byte
+	// Seal is where the issuer's seal stands; nil: nowhere.
+	Seal *SealPlace
+}
+
+// SealPlace is a square on a page in millimetres, from the upper left corner.
+type SealPlace struct {
+	Page       int // from 0
+	X, Y, Size float64
+}
+
+// file is the finished file of a drawing.
+func (d *drawing) file(data []byte) *File {
+	const mm = 25.4 / 72
+	f := &File{Data: data}
+	for i, s := range d.sheets {
+		if s.seal != nil && f.Seal == nil {
+			f.Seal = &SealPlace{i, s.seal.x * mm, s.seal.y * mm, s.seal.w * mm}
+		}
+	}
+	return f
 }
 
 // mark is one of *textMark, *figureMark, *pictureMark, *placeMark. Painters switch over these.

@@ -21,7 +21,7 @@ func FuzzOFD(f *testing.F) {
 	fuzzFile(f, OFD, func(t *testing.T, data []byte) { checkOFD(t, data) })
 }
 
-func fuzzFile(f *testing.F, draw func(*View) ([]byte, error), check func(*testing.T, []byte)) {
+func fuzzFile(f *testing.F, draw func(*View) (*File, error), check func(*testing.T, []byte)) {
 	f.Helper()
 	for _, text := range hostile {
 		f.Add(text, "ISSUED", []byte(text))
@@ -34,7 +34,7 @@ func fuzzFile(f *testing.F, draw func(*View) ([]byte, error), check func(*testin
 		}
 		v := hostileView(text)
 		v.Status, v.Photo = status, photo
-		data, err := draw(v)
+		data, err := dataOf(draw(v))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +127,7 @@ func BenchmarkPDFPhoto(b *testing.B) {
 	benchmarkFile(b, PDF, with(func(v *View) { v.Photo = jpegFile(b, portrait(358, 441)) }))
 }
 
-func benchmarkFile(b *testing.B, draw func(*View) ([]byte, error), v *View) {
+func benchmarkFile(b *testing.B, draw func(*View) (*File, error), v *View) {
 	if err := embedded.check(); err != nil { // paid once a process: BenchmarkLoadFont
 		b.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func benchmarkFile(b *testing.B, draw func(*View) ([]byte, error), v *View) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		size = len(data)
+		size = len(data.Data)
 	}
 	b.ReportMetric(float64(size), "bytes/file")
 }

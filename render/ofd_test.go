@@ -98,11 +98,11 @@ func pairs(t testing.TB, templates ...string) map[string]pair {
 		views[name] = held(t, name)
 	}
 	for name, v := range views {
-		ofd, err := OFD(v)
+		ofd, err := dataOf(OFD(v))
 		if err != nil {
 			t.Fatal(err)
 		}
-		pdf, err := PDF(v)
+		pdf, err := dataOf(PDF(v))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -261,7 +261,7 @@ func TestOFDIsSound(t *testing.T) {
 		views[name] = held(t, name)
 	}
 	for name, v := range views {
-		data, err := OFD(v)
+		data, err := dataOf(OFD(v))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -387,9 +387,9 @@ func TestOFDSameViewSameBytes(t *testing.T) {
 // TestOFDAttachedData holds the attached data to version 1: what the page says, and nothing else.
 func TestOFDAttachedData(t *testing.T) {
 	t.Parallel()
-	data, err := OFD(with(func(v *View) {
+	data, err := dataOf(OFD(with(func(v *View) {
 		v.Issuer, v.Fields = "", []Field{{Key: "name", Label: "姓名", Value: "张**", Masked: true}, {Label: `备"注`, Value: "甲<乙>&\x00\n丙𬱖"}}
-	}))
+	})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -422,7 +422,7 @@ func TestOFDAttachedData(t *testing.T) {
 func TestOFDPictures(t *testing.T) {
 	t.Parallel()
 	for format, file := range map[string][]byte{"JPEG": jpegFile(t, portrait(358, 441)), "PNG": pngFile(t, portrait(358, 441))} {
-		data, err := OFD(with(func(v *View) { v.Photo = file }))
+		data, err := dataOf(OFD(with(func(v *View) { v.Photo = file })))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -448,7 +448,7 @@ func TestOFDPictures(t *testing.T) {
 
 func TestOFDWithoutTime(t *testing.T) {
 	t.Parallel()
-	data, err := OFD(&View{})
+	data, err := dataOf(OFD(&View{}))
 	if err != nil {
 		t.Fatal(err)
 	}

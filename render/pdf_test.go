@@ -79,7 +79,7 @@ func TestPDFIsSound(t *testing.T) {
 	dir := t.TempDir()
 	var names []string
 	for name, v := range kinds(t) {
-		data, err := PDF(v)
+		data, err := dataOf(PDF(v))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -105,7 +105,7 @@ func TestPDFIsSound(t *testing.T) {
 // TestPreflightCanFail makes sure that the checker checks: without its output intent a file is not PDF/A.
 func TestPreflightCanFail(t *testing.T) {
 	t.Parallel()
-	data, err := PDF(sample())
+	data, err := dataOf(PDF(sample()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"image"
 	"image/color"
@@ -65,6 +66,28 @@ func (c *sealCache) shape(name, code string, ink colour) (*shape, error) {
 	}
 	c.kept[key] = s
 	return s, nil
+}
+
+// plainSeals are those of licences without a template.
+var plainSeals sealCache
+
+// setSeal draws the issuer's seal in the middle of a box, grey on a licence that is not valid; one that was never signed has none.
+func (s *sheet) setSeal(v *View, cache *sealCache, ink colour, b box) error {
+	name := cmp.Or(oneLine(v.SealName), oneLine(v.Issuer))
+	if name == "" || v.Status == "REGISTERED" {
+		return nil
+	}
+	d := min(b.w, b.h)
+	s.seal = &box{b.x + (b.w-d)/2, b.y + (b.h-d)/2, d, d}
+	if v.SealApart {
+		return nil
+	}
+	shape, err := cache.shape(name, v.SealCode, ink)
+	if err != nil {
+		return err
+	}
+	s.place(shape, matrix{d / sealUnit, 0, 0, d / sealUnit, b.x + b.w/2, b.y + b.h/2})
+	return nil
 }
 
 // arc sets a text round the origin: above it and upright outward, or below it and read from the left. Characters are

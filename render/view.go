@@ -21,6 +21,8 @@ type View struct {
 	ExpiresAt  time.Time // when the page's token dies; zero: not said
 	Template   *Template // the face; nil: the plain one
 	SealCode   string    // stands at the foot of the seal; may be empty
+	SealName   string    // on the seal; "": Issuer
+	SealApart  bool      // readers show the seal from the file's signature (OFD): its place stays empty
 	QR         [][]bool  // rows of modules, true is dark, without quiet zone; nil: none
 }
 

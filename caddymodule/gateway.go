@@ -20,7 +20,6 @@ import (
 	"licgate/licence"
 	"licgate/policy"
 	"licgate/registry"
-	"licgate/render"
 	"licgate/session"
 	"licgate/session/redisstore"
 	"licgate/store"
@@ -122,7 +121,7 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 	}); err != nil {
 		return nil, fmt.Errorf("licgate: keys: %w", err)
 	}
-	g.licences = &licence.Service{Store: g.store.Licences(), Keys: g.keys, Now: time.Now, Random: rand.Reader, Unprintable: render.Unprintable}
+	g.licences = &licence.Service{Store: g.store.Licences(), Keys: g.keys, Now: time.Now, Random: rand.Reader, Unprintable: a.fonts.Unprintable}
 	if err := g.guardRows(ctx, a); err != nil {
 		return nil, fmt.Errorf("licgate: integrity: %w", err)
 	}

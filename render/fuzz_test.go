@@ -66,7 +66,8 @@ func FuzzParseFont(f *testing.F) {
 			return
 		}
 		s := newSubset(font)
-		for _, r := range "AB一" {
+		_ = font.fit()
+		for _, r := range "AB一𬱖" {
 			id := font.glyph(r)
 			s.add(r, id)
 			if contours, err := font.contours(id); err == nil {
@@ -132,9 +133,27 @@ func benchmarkPDF(b *testing.B, v *View) {
 }
 
 func BenchmarkLoadFont(b *testing.B) {
+	for name, packed := range map[string][]byte{"NotoSansSC": notoSansSC, "GlyphWikiMincho": glyphWikiMincho} {
+		b.Run(name, func(b *testing.B) { benchmarkLoadFont(b, packed) })
+		b.Run(name+"/characters", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := embeddedFace(name, packed, "").covers(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func benchmarkLoadFont(b *testing.B, packed []byte) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := embeddedFont("fonts/NotoSansSC-Regular.ttf.gz")(); err != nil {
+		data, err := unpack(packed)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := parseFont("font", data); err != nil {
 			b.Fatal(err)
 		}
 	}

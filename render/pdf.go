@@ -11,7 +11,7 @@ import (
 // not fit on one. The same View gives the same bytes. Characters that no font has are drawn as 〓; a photo that cannot
 // be read is named as such in its place.
 func PDF(v *View) ([]byte, error) {
-	if err := embedded.check(); err != nil {
+	if err := v.fonts().check(); err != nil {
 		return nil, err
 	}
 	d := &document{}
@@ -22,7 +22,7 @@ func PDF(v *View) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pdf watermark: %w", err)
 	}
-	s := &sheet{view: v, fonts: newTypesetter(), marks: drawMarks}
+	s := &sheet{view: v, fonts: newTypesetter(v.fonts()), marks: drawMarks}
 	xobjects := marks
 	if len(v.Photo) > 0 {
 		s.photo, _ = decodePhoto(v.Photo) // an unreadable one leaves a note on the sheet

@@ -85,9 +85,9 @@ func (c *canvas) outlines(x, y, size float64, s string) (width float64, err erro
 		if invisible(r) {
 			continue
 		}
-		f, id, ok := embedded.find(r)
+		f, id, ok := c.fonts.chain.find(r)
 		if !ok {
-			if f, id, ok = embedded.find(geta); !ok {
+			if f, id, ok = c.fonts.chain.find(geta); !ok {
 				continue
 			}
 		}

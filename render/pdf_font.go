@@ -16,11 +16,14 @@ type glyphRef struct {
 
 // typesetter knows the fonts of one document: which characters it uses and how wide they are.
 type typesetter struct {
+	chain   *Fonts
 	subsets []*subset
 	known   map[rune]glyphRef
 }
 
-func newTypesetter() *typesetter { return &typesetter{known: map[rune]glyphRef{}} }
+func newTypesetter(chain *Fonts) *typesetter {
+	return &typesetter{chain: chain, known: map[rune]glyphRef{}}
+}
 
 // glyph returns how a character is drawn. One that no font has is drawn as 〓.
 func (t *typesetter) glyph(r rune) glyphRef {
@@ -36,7 +39,7 @@ func (t *typesetter) lookUp(r rune) glyphRef {
 	if invisible(r) {
 		return glyphRef{font: -1}
 	}
-	f, old, ok := embedded.find(r)
+	f, old, ok := t.chain.find(r)
 	if !ok {
 		if r == geta {
 			return glyphRef{font: -1} // no font has even the stand-in

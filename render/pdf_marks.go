@@ -17,7 +17,8 @@ const (
 
 // addMarks adds the shapes as forms, drawn once and placed often, and returns their XObject entries.
 func addMarks(d *document, v *View) (entries string, marks func(*canvas), err error) {
-	c := &canvas{}
+	fonts := newTypesetter(v.fonts())
+	c := &canvas{fonts: fonts}
 	fmt.Fprintf(c, "%s rg\n", watermarkTint.operands())
 	width, lines := 0.0, v.watermark()
 	for i, line := range lines {
@@ -36,7 +37,7 @@ func addMarks(d *document, v *View) (entries string, marks func(*canvas), err er
 
 	voidWidth := 0.0
 	if s := v.standing(); !s.Valid {
-		c := &canvas{}
+		c := &canvas{fonts: fonts}
 		fmt.Fprintf(c, "%s rg\n", voidTint.operands())
 		if voidWidth, err = c.outlines(0, 0, voidSize, s.Label); err != nil {
 			return "", nil, err

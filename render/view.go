@@ -19,6 +19,14 @@ type View struct {
 	Purpose    string  // watermark: 仅用于…
 	At         time.Time
 	ExpiresAt  time.Time // when the page's token dies; zero: not said
+	Fonts      *Fonts    // that texts are set in; nil: the embedded ones
+}
+
+func (v *View) fonts() *Fonts {
+	if v.Fonts == nil {
+		return embedded
+	}
+	return v.Fonts
 }
 
 // Field is a label and a value on the face.

@@ -55,6 +55,7 @@ func FuzzPage(f *testing.F) {
 func FuzzParseFont(f *testing.F) {
 	whole := tinyFont(f)
 	f.Add(whole)
+	f.Add(ownFont(f, nil))
 	for _, at := range []int{5, 20, 100, 300, len(whole) / 2, len(whole) - 8} {
 		broken := bytes.Clone(whole)
 		broken[at] ^= 0xff

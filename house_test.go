@@ -27,6 +27,7 @@ var rooms = map[string][]string{
 	"masking":               {},
 	"redact":                {},
 	"gm":                    {},
+	"seal":                  {"gm"},
 	"session":               {"gm"},
 	"session/redisstore":    {"gm", "session"},
 	"session/sessiontest":   {"session"},

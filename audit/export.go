@@ -16,8 +16,25 @@ type Query struct {
 	Department, App, Account, Interface, Item, ResponseID string
 	Outcome, Licence, Identity                            string // the latter two as keyed hashes
 	Event, Kind, CorrelationID                            string
-	WithAttempts                                          bool // ResponseID selects the attempts of that request too
-	Limit                                                 int  // the first so many
+	WithAttempts                                          bool   // ResponseID selects the attempts of that request too
+	After                                                 uint64 // sequences behind it
+	About                                                 *About // nil: about anybody
+	Limit                                                 int    // the first so many
+}
+
+// About selects what is about one holder: records of who asked by the identity number, and of who touched any of the licences. All are
+// keyed hashes.
+type About struct {
+	Identity string
+	Licences []string
+}
+
+// holds reports whether r is about the holder.
+func (a *About) holds(r *Record) bool {
+	return slices.Contains(r.Identities, a.Identity) || slices.ContainsFunc(r.Licences, func(l string) bool {
+		_, found := slices.BinarySearch(a.Licences, l)
+		return found
+	})
 }
 
 // ErrDamaged says that some of the journal could not be read. Verify says more.
@@ -43,13 +60,50 @@ func Export(ctx context.Context, dir string, q Query, w io.Writer) (int, error) 
 
 // selectRecords visits the selected records in order.
 func selectRecords(ctx context.Context, system fileSystem, dir string, q Query, visit func(r *Record, payload []byte) error) error {
-	e := selector{system: system, dir: dir, query: q, visit: visit}
-	names, err := segments(system, dir)
+	e := newSelector(system, dir, q, visit)
+	return e.run(ctx, e.segment)
+}
+
+// selector visits the selected records.
+type selector struct {
+	system  fileSystem
+	dir     string
+	query   Query
+	visit   func(r *Record, payload []byte) error
+	visited int
+	next    uint64 // what the next segment starts with, when none is missing
+	damaged error
+}
+
+func newSelector(system fileSystem, dir string, q Query, visit func(r *Record, payload []byte) error) *selector {
+	if q.About != nil { // sorted, to be looked up in
+		q.About = &About{Identity: q.About.Identity, Licences: slices.Sorted(slices.Values(q.About.Licences))}
+	}
+	return &selector{system: system, dir: dir, query: q, visit: visit}
+}
+
+// run looks at all segments in order. Where one is missing, and was not deleted past retention, the journal is damaged.
+func (e *selector) run(ctx context.Context, look func(ctx context.Context, name string, last bool) error) error {
+	names, err := segments(e.system, e.dir)
 	if err != nil {
 		return err
 	}
+	gone, _, err := readRetired(e.system, e.dir)
+	if err != nil {
+		return err
+	}
+	if e.next = 1; gone != nil {
+		e.next = gone.Last + 1
+	}
 	for i, name := range names {
-		if err := e.segment(ctx, name, i == len(names)-1); err != nil {
+		if i+1 < len(names) && segmentFirst(names[i+1]) <= e.query.After+1 {
+			e.next = segmentFirst(names[i+1])
+			continue
+		}
+		if first := segmentFirst(name); first > e.next {
+			e.damage(name, 0, causeMissing(e.next, first-1))
+		}
+		if err := look(ctx, name, i == len(names)-1); err != nil {
 			return err
 		}
 		if e.full() {
@@ -57,15 +111,6 @@ func selectRecords(ctx context.Context, system fileSystem, dir string, q Query, 
 		}
 	}
 	return e.damaged
-}
-
-type selector struct {
-	system  fileSystem
-	dir     string
-	query   Query
-	visit   func(r *Record, payload []byte) error
-	visited int
-	damaged error
 }
 
 func (e *selector) full() bool { return e.query.Limit > 0 && e.visited >= e.query.Limit }
@@ -80,9 +125,10 @@ func (e *selector) segment(ctx context.Context, name string, last bool) error {
 
 func (e *selector) scan(ctx context.Context, s *scanner, last bool) error {
 	if s.broken != "" {
-		e.damage(s, 0, s.broken)
+		e.damage(s.name, 0, s.broken)
 	}
 	expected := s.first()
+	defer func() { e.next = expected }()
 	for !e.full() {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -97,7 +143,7 @@ func (e *selector) scan(ctx context.Context, s *scanner, last bool) error {
 			if damage.torn && last {
 				return nil
 			}
-			if e.damage(s, damage.offset, damage.cause); !s.resume(damage) {
+			if e.damage(s.name, damage.offset, damage.cause); !s.resume(damage) {
 				return nil
 			}
 			continue
@@ -111,16 +157,16 @@ func (e *selector) scan(ctx context.Context, s *scanner, last bool) error {
 }
 
 // damage keeps the first place.
-func (e *selector) damage(s *scanner, offset int64, cause string) {
+func (e *selector) damage(name string, offset int64, cause string) {
 	if e.damaged == nil {
-		e.damaged = fmt.Errorf("%w: %s at %d: %s", ErrDamaged, s.name, offset, cause)
+		e.damaged = fmt.Errorf("%w: %s at %d: %s", ErrDamaged, name, offset, cause)
 	}
 }
 
 func (e *selector) record(s *scanner, f *frame) error {
 	var r Record
 	if err := json.Unmarshal(f.payload, &r); err != nil {
-		e.damage(s, s.offset-int64(f.size()), causeUnreadable)
+		e.damage(s.name, s.offset-int64(f.size()), causeUnreadable)
 		return nil
 	}
 	if !e.query.selects(&r) {
@@ -133,7 +179,7 @@ func (e *selector) record(s *scanner, f *frame) error {
 func (q *Query) selects(r *Record) bool {
 	is := func(want, got string) bool { return want == "" || want == got }
 	holds := func(want string, got []string) bool { return want == "" || slices.Contains(got, want) }
-	return (q.Since.IsZero() || !r.Time.Before(q.Since)) &&
+	return r.Sequence > q.After && (q.About == nil || q.About.holds(r)) && (q.Since.IsZero() || !r.Time.Before(q.Since)) &&
 		(q.Until.IsZero() || r.Time.Before(q.Until)) &&
 		is(q.Department, r.Department) && is(q.App, r.App) && is(q.Account, r.Account) &&
 		is(q.Interface, r.Interface) && is(q.Item, r.Item) && (is(q.ResponseID, r.ResponseID) || q.WithAttempts && q.ResponseID == r.AttemptOf) &&

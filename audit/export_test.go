@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -110,5 +112,52 @@ func TestExportErrors(t *testing.T) {
 	}
 	if _, err := Export(context.Background(), filepath.Join(dir, "none"), Query{}, &bytes.Buffer{}); err == nil {
 		t.Error("no directory, no error")
+	}
+}
+
+// TestMissingSegmentIsDamage: what is left is written, and that it is not all is told; what was deleted past retention is not missing.
+func TestMissingSegmentIsDamage(t *testing.T) {
+	t.Parallel()
+	made := t.TempDir()
+	j, _ := openTest(t, made, Options{SegmentSize: 500, KeepPlain: true})
+	for i := range 9 {
+		appendTest(t, j, string(rune('a'+i)))
+	}
+	closeTest(t, j)
+	names, err := segments(disk{}, made)
+	if err != nil || len(names) < 4 {
+		t.Fatalf("%v %v", names, err)
+	}
+	for _, indexed := range []bool{false, true} {
+		for i, name := range names[:len(names)-1] {
+			dir := t.TempDir()
+			if err := os.CopyFS(dir, os.DirFS(made)); err != nil {
+				t.Fatal(err)
+			}
+			if indexed {
+				if err := Reindex(t.Context(), dir); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := Export(t.Context(), dir, Query{}, io.Discard); !errors.Is(err, ErrDamaged) || n == 0 {
+				t.Errorf("%s: exported %d, %v", name, n, err)
+			}
+			found := func(*Record, []byte) error { return nil }
+			if err := Search(t.Context(), dir, Query{App: "hydj"}, found); !errors.Is(err, ErrDamaged) {
+				t.Errorf("%s: searched: %v", name, err)
+			}
+			if i > 0 {
+				continue
+			}
+			if err := writeRetired(disk{}, dir, retired{Version: 1, Last: segmentFirst(names[1]) - 1}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Export(t.Context(), dir, Query{}, io.Discard); err != nil {
+				t.Errorf("retired: %v", err)
+			}
+		}
 	}
 }

@@ -258,15 +258,22 @@ func (x *index) list(term uint64) ([]uint32, error) {
 	return list, nil
 }
 
-// hits returns the records that have all terms.
-func (x *index) hits(terms []uint64) ([]uint32, error) {
-	lists := make([][]uint32, len(terms))
-	for i, term := range terms {
+// hits returns the records that have all terms, and are about a holder unless that is nil.
+func (x *index) hits(terms []uint64, about *About) ([]uint32, error) {
+	var lists [][]uint32
+	if about != nil {
+		list, err := x.about(about)
+		if err != nil || len(list) == 0 {
+			return nil, err
+		}
+		lists = append(lists, list)
+	}
+	for _, term := range terms {
 		list, err := x.list(term)
 		if err != nil || len(list) == 0 {
 			return nil, err
 		}
-		lists[i] = list
+		lists = append(lists, list)
 	}
 	slices.SortFunc(lists, func(a, b []uint32) int { return cmp.Compare(len(a), len(b)) })
 	hits := lists[0]
@@ -280,4 +287,15 @@ func (x *index) hits(terms []uint64) ([]uint32, error) {
 		hits = both
 	}
 	return hits, nil
+}
+
+// about returns the records about a holder, in order.
+func (x *index) about(a *About) ([]uint32, error) {
+	all, err := x.list(termOf("identity", a.Identity))
+	for _, l := range a.Licences {
+		list, listErr := x.list(termOf("licence", l))
+		all, err = append(all, list...), cmp.Or(err, listErr)
+	}
+	slices.Sort(all)
+	return slices.Compact(all), err
 }

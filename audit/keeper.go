@@ -32,6 +32,7 @@ type keeper struct {
 	mu    sync.Mutex
 	fault error // of the last attempt to pack or to delete, or nil
 
+	clock  sync.Mutex
 	wall   time.Time
 	uptime time.Duration
 }
@@ -42,6 +43,10 @@ const (
 	daily      = 60 // ticks between looks at the day and at what is to be packed
 	// jump is by how much the wall clock may move against the monotonic one in a tick.
 	jump = time.Second
+	// closedFor is how long a journal may have been closed, by the wall clock, until that is told: it may be the clock that moved.
+	closedFor = 24 * time.Hour
+	// setBack is by how much the wall clock may be behind the newest checkpoint when a journal is opened.
+	setBack = time.Minute
 	// packShare is the part of the time that packing takes while records come in: it gives way.
 	packShare = 10
 )
@@ -50,6 +55,12 @@ func (j *Journal) startKeeper(system fileSystem, dir string, o Options) {
 	k := &keeper{j: j, system: system, dir: dir, plain: o.KeepPlain, keep: o.Retention, noIndex: make(map[string]bool), tick: keeperTick, wall: j.now(), uptime: j.mono()}
 	k.ctx, k.stop = context.WithCancel(context.Background())
 	j.keeper = k
+	if j.notary != nil && j.notary.signed != nil {
+		if last := j.notary.signed.Time; k.wall.Sub(last) > closedFor || last.Sub(k.wall) > setBack {
+			k.wall = last
+		}
+	}
+	_ = k.checkClock() // tried again every tick
 	k.done.Go(k.run)
 	k.done.Go(k.tidy)
 	if j.notary != nil {
@@ -72,7 +83,7 @@ func (k *keeper) run() {
 			return
 		case <-ticker.C:
 		}
-		k.checkClock()
+		_ = k.checkClock()
 		k.recordLost()
 		if k.j.stuck() || n%daily == 0 {
 			_ = k.j.Probe(k.ctx) // Healthy tells what came of it
@@ -83,19 +94,35 @@ func (k *keeper) run() {
 // stuck reports whether the journal failed last: it recovers when asked.
 func (j *Journal) stuck() bool { return j.Healthy() != nil }
 
-// checkClock records a jump of the wall clock against the monotonic one.
-func (k *keeper) checkClock() {
+// checkClock records a jump of the wall clock against the monotonic one, and fails as long as it cannot.
+func (k *keeper) checkClock() error {
+	k.clock.Lock()
+	defer k.clock.Unlock()
 	wall, uptime := k.j.now(), k.j.mono()
 	by := wall.Round(0).Sub(k.wall.Round(0)) - (uptime - k.uptime)
 	before := k.wall
 	if time.Duration(math.Abs(float64(by))) < jump {
 		k.wall, k.uptime = wall, uptime
-		return
+		return nil
 	}
-	detail := fmt.Sprintf("wall clock moved by %+.3f s, from %s", by.Seconds(), before.Add(uptime-k.uptime).Format(time.RFC3339Nano))
-	if k.record(EventTimeJump, detail) == nil {
-		k.wall, k.uptime = wall, uptime
+	detail := fmt.Sprintf(jumpDetail+", from %s", by.Seconds(), before.Add(uptime-k.uptime).Format(time.RFC3339Nano))
+	if err := k.record(EventTimeJump, "SUCCESS", detail); err != nil {
+		return err
 	}
+	k.wall, k.uptime = wall, uptime
+	return nil
+}
+
+// jumpDetail begins the detail of an EventTimeJump record.
+const jumpDetail = "wall clock moved by %+.3f s"
+
+// jumpOf reads by how much the wall clock moved; what it cannot read is for ever.
+func jumpOf(detail string) time.Duration {
+	var seconds float64
+	if _, err := fmt.Sscanf(detail, "wall clock moved by %f s", &seconds); err != nil || math.Abs(seconds) > math.MaxInt64/1e9 {
+		return math.MaxInt64
+	}
+	return time.Duration(seconds * float64(time.Second))
 }
 
 // recordLost records how many records were dropped.
@@ -103,7 +130,7 @@ func (k *keeper) recordLost() {
 	k.j.mu.Lock()
 	lost := k.j.lost
 	k.j.mu.Unlock()
-	if lost == 0 || k.record(EventLost, fmt.Sprintf("%d records of best_effort were dropped", lost)) != nil {
+	if lost == 0 || k.record(EventLost, "SUCCESS", fmt.Sprintf("%d records of best_effort were dropped", lost)) != nil {
 		return
 	}
 	k.j.mu.Lock()
@@ -112,8 +139,8 @@ func (k *keeper) recordLost() {
 }
 
 // record appends one of the journal's own events.
-func (k *keeper) record(event, detail string) error {
-	return k.j.Append(k.ctx, &Record{Time: k.j.now(), Event: event, Outcome: "SUCCESS", Detail: detail})
+func (k *keeper) record(event, outcome, detail string) error {
+	return k.j.Append(k.ctx, &Record{Time: k.j.now(), Event: event, Outcome: outcome, Detail: detail})
 }
 
 // tidy packs what is sealed, and deletes what is past retention, whenever that may have changed.

@@ -18,6 +18,17 @@ const MinRetention = 180 * 24 * time.Hour
 // ErrRetention says that a retention is too short, or that there is no ledger to keep the hashes of what is deleted.
 var ErrRetention = errors.New("audit: records are kept 180 days at least, and deleted only where a ledger keeps their hashes")
 
+// ErrClock says that the wall clock moved lately, so that nobody knows yet how old records are.
+var ErrClock = errors.New("audit: the wall clock moved within the last day; nothing is deleted until it has kept still for one")
+
+const (
+	// stillFor is how long the wall clock must have kept step before records are deleted by it: somebody has that long to put a clock
+	// right that ran ahead.
+	stillFor = 24 * time.Hour
+	// jumpMatters is by how much the clock may move in one step all the same: a leap second, or time that a server put right.
+	jumpMatters = time.Minute
+)
+
 // retiredName is the file that notes what was deleted.
 const retiredName = "retired"
 
@@ -55,6 +66,9 @@ func readRetired(system fileSystem, dir string) (*retired, *Fault, error) {
 //   - While segments are removed: the same.
 func (k *keeper) retire(ctx context.Context, keep time.Duration) (*retirement, error) {
 	due, err := k.due(ctx, k.j.now().Add(-keep))
+	if errors.Is(err, ErrClock) {
+		err = errors.Join(err, k.record(EventRetire, "FAILURE", err.Error()))
+	}
 	if err != nil || due == nil {
 		return nil, err
 	}
@@ -62,7 +76,7 @@ func (k *keeper) retire(ctx context.Context, keep time.Duration) (*retirement, e
 	if err != nil {
 		return nil, err
 	}
-	if err := k.record(EventRetire, string(detail)); err != nil {
+	if err := k.record(EventRetire, "SUCCESS", string(detail)); err != nil {
 		return nil, err
 	}
 	if err := writeRetired(k.system, k.dir, retired{Version: 1, Last: due.Last, Chain: due.Chain}); err != nil {
@@ -80,7 +94,7 @@ func (k *keeper) retireHourly(ctx context.Context, keep time.Duration) error {
 		return nil
 	}
 	_, err := k.retire(ctx, keep)
-	if err == nil {
+	if err == nil || errors.Is(err, ErrClock) {
 		k.nextDue = now.Add(time.Hour)
 	}
 	return err
@@ -93,7 +107,7 @@ type Retired struct {
 }
 
 // Retire deletes the sealed segments whose last record is older than keep, as Options.Retention does by itself once an hour; look
-// alone says which. ErrRetention when keep is too short, or there is no ledger.
+// alone says which. ErrRetention when keep is too short, or there is no ledger; ErrClock when something is due by a clock that is not to be trusted.
 func (j *Journal) Retire(ctx context.Context, keep time.Duration, look bool) (Retired, error) {
 	if keep < MinRetention || j.notary == nil {
 		return Retired{}, ErrRetention
@@ -126,7 +140,7 @@ func writeRetired(system fileSystem, dir string, r retired) error {
 }
 
 // due returns up to where segments may be deleted: those all of whose records are from before, and under a checkpoint
-// that is from before too. Nil: none.
+// that is from before too. Nil: none. By the wall clock alone nothing is: ErrClock.
 func (k *keeper) due(ctx context.Context, before time.Time) (*retirement, error) {
 	covered := k.j.Checkpoint()
 	names, err := segments(k.system, k.dir)
@@ -144,7 +158,29 @@ func (k *keeper) due(ctx context.Context, before time.Time) (*retirement, error)
 		}
 		due = end
 	}
-	return due, nil
+	if due == nil {
+		return nil, nil
+	}
+	return due, k.keptStill(ctx)
+}
+
+// keptStill looks for jumps of the wall clock in the journal's own time line. A clock that ran ahead makes every record look old: while
+// the journal is open, the monotonic clock tells; what happened while it was closed, or before that, is on record.
+func (k *keeper) keptStill(ctx context.Context) error {
+	if err := k.checkClock(); err != nil {
+		return err
+	}
+	var moved error
+	err := search(ctx, k.system, k.dir, Query{Event: EventTimeJump, Since: k.j.now().Add(-stillFor)}, func(r *Record, _ []byte) error {
+		if jumpOf(r.Detail).Abs() >= jumpMatters {
+			moved = fmt.Errorf("%w: record %d: %s", ErrClock, r.Sequence, r.Detail)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, ErrDamaged) { // damage is told by others, and stays
+		return err
+	}
+	return moved
 }
 
 // lastOf reads a segment to its end. Nil: it has damage, and is kept as evidence.

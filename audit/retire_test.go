@@ -84,7 +84,6 @@ func TestRetire(t *testing.T) {
 		t.Errorf("the log forked: %v", err)
 	}
 	// It goes on, and deletes again when it is time.
-	c.pass(10 * day)
 	j, repair := openTest(t, dir, o)
 	if repair != (Repair{}) {
 		t.Errorf("%+v", repair)
@@ -92,6 +91,7 @@ func TestRetire(t *testing.T) {
 	j.keeper.close()
 	j.keeper.ctx = t.Context()
 	j.keeper.nextDue = time.Time{}
+	c.pass(10 * day)
 	if err := j.keeper.retireHourly(t.Context(), MinRetention); err != nil {
 		t.Fatal(err)
 	}
@@ -284,5 +284,81 @@ func TestRetireNow(t *testing.T) {
 	closeTest(t, j)
 	if report := verifyTest(t, dir); report.Fault != nil || report.Retired != 14 {
 		t.Errorf("%+v, %+v", report, report.Fault)
+	}
+}
+
+// TestRetireWaitsForTheClock: a wall clock that ran ahead deletes nothing, whether it did so while the journal was open, just before the
+// look, or while it was closed; nor after a restart. That is said, and on record. Once it has kept still for a day, its time counts.
+func TestRetireWaitsForTheClock(t *testing.T) {
+	t.Parallel()
+	ahead := func(c *clock) { c.wall.Add(int64(400 * day)) }
+	for name, test := range map[string]struct {
+		closed, open func(c *clock)
+		jumps        int
+	}{
+		"open":               {open: ahead, jumps: 1},
+		"closed":             {closed: ahead, jumps: 1},
+		"ahead and back":     {open: func(c *clock) { ahead(c); c.pass(time.Hour); c.wall.Add(int64(-30 * day)) }, jumps: 1},
+		"set back, closed":   {closed: func(c *clock) { c.wall.Add(int64(-time.Hour)) }, jumps: 1},
+		"closed a long time": {closed: func(c *clock) { c.pass(30 * day) }, jumps: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, c, o, _ := oldJournal(t)
+			o.Retention = 0
+			if test.closed != nil {
+				test.closed(c)
+			}
+			j, _ := openTest(t, dir, o)
+			refused := func() {
+				t.Helper()
+				for _, look := range []bool{true, false} {
+					if _, err := j.Retire(t.Context(), MinRetention, look); !errors.Is(err, ErrClock) {
+						t.Errorf("look %v: %v", look, err)
+					}
+				}
+				if names, err := segments(disk{}, dir); err != nil || segmentFirst(names[0]) != 1 {
+					t.Fatalf("deleted: %v, %v", names, err)
+				}
+			}
+			if test.open != nil {
+				test.open(c)
+			}
+			refused()
+			c.pass(12 * time.Hour)
+			refused()
+			closeTest(t, j)
+			j, _ = openTest(t, dir, o) // a restart forgets nothing
+			refused()
+			if got := events(t, dir, EventTimeJump); len(got) != test.jumps {
+				t.Errorf("on record: %q", got)
+			}
+			if got := events(t, dir, EventRetire); len(got) != 3 || !strings.Contains(got[0], "wall clock moved by ") {
+				t.Errorf("on record: %q", got)
+			}
+			c.pass(13 * time.Hour)
+			if got, err := j.Retire(t.Context(), MinRetention, false); err != nil || got.Last < 14 {
+				t.Errorf("%+v, %v", got, err)
+			}
+			closeTest(t, j)
+			if report := verifyTest(t, dir); report.Fault != nil || report.Retired < 14 {
+				t.Errorf("%+v, %+v", report, report.Fault)
+			}
+		})
+	}
+}
+
+// TestSmallStepsDoNotHoldRetiring: a clock that a time server puts right every day is one to be trusted.
+func TestSmallStepsDoNotHoldRetiring(t *testing.T) {
+	t.Parallel()
+	dir, c, o, _ := oldJournal(t)
+	o.Retention = 0
+	j, _ := openTest(t, dir, o)
+	c.wall.Add(int64(20 * time.Second))
+	if got, err := j.Retire(t.Context(), MinRetention, false); err != nil || got.Last < 14 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got := events(t, dir, EventTimeJump); len(got) != 1 {
+		t.Errorf("on record: %q", got)
 	}
 }

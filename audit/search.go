@@ -23,21 +23,11 @@ func Search(ctx context.Context, dir string, q Query, visit func(r *Record, payl
 }
 
 func search(ctx context.Context, system fileSystem, dir string, q Query, visit func(r *Record, payload []byte) error) error {
-	e := selector{system: system, dir: dir, query: q, visit: visit}
+	e := newSelector(system, dir, q, visit)
 	terms := q.terms()
-	names, err := segments(system, dir)
-	if err != nil {
-		return err
-	}
-	for i, name := range names {
-		if err := e.searchSegment(ctx, name, terms, i == len(names)-1); err != nil {
-			return err
-		}
-		if e.full() {
-			break
-		}
-	}
-	return e.damaged
+	return e.run(ctx, func(ctx context.Context, name string, last bool) error {
+		return e.searchSegment(ctx, name, terms, last)
+	})
 }
 
 func (e *selector) searchSegment(ctx context.Context, name string, terms []uint64, last bool) error {
@@ -47,12 +37,15 @@ func (e *selector) searchSegment(ctx context.Context, name string, terms []uint6
 		return e.segment(ctx, name, last)
 	case err != nil:
 		return err
+	}
+	e.next = x.first + uint64(x.records())
+	switch {
 	case x.records() == 0, !e.query.Since.IsZero() && x.until.Before(e.query.Since), !e.query.Until.IsZero() && !x.since.Before(e.query.Until):
 		return nil
-	case len(terms) == 0:
+	case len(terms) == 0 && e.query.About == nil:
 		return e.segment(ctx, name, last)
 	}
-	hits, err := x.hits(terms)
+	hits, err := x.hits(terms, e.query.About)
 	if errors.Is(err, errIndex) {
 		return e.segment(ctx, name, last)
 	}

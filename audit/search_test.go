@@ -89,6 +89,15 @@ func TestSearchFindsWhatExportFinds(t *testing.T) {
 			Department: maybe("D%d", 4), App: maybe("A%d", 5), Account: maybe("C%d", 7), Interface: maybe("I%d", 4), Item: maybe("L%d", 2),
 			Licence: maybe("l%d", 13), Identity: maybe("h%d", 18), CorrelationID: maybe("c%d", 150), WithAttempts: random.IntN(2) == 0,
 		}
+		if random.IntN(3) == 0 {
+			q.About = &About{Identity: fmt.Sprintf("h%d", random.IntN(18)), Licences: []string{"nobody's"}}
+			for range random.IntN(4) {
+				q.About.Licences = append(q.About.Licences, fmt.Sprintf("l%d", random.IntN(14)))
+			}
+		}
+		if random.IntN(3) == 0 {
+			q.After = uint64(random.IntN(310))
+		}
 		if random.IntN(8) == 0 {
 			q.ResponseID = fmt.Sprint("r", random.IntN(300))
 		}
@@ -224,7 +233,7 @@ func FuzzIndex(f *testing.F) {
 		if err != nil {
 			return
 		}
-		hits, err := x.hits([]uint64{termOf("app", "a")})
+		hits, err := x.hits([]uint64{termOf("app", "a")}, nil)
 		if err == nil && len(hits) > x.records() {
 			t.Errorf("%d of %d", len(hits), x.records())
 		}

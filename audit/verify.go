@@ -56,6 +56,9 @@ type VerifyOptions struct {
 	// Since leaves out segments all of whose records are from before: their hashes are taken from the tree's files, and compared with
 	// the checkpoints, but nobody looks whether the records are still those. Zero: none.
 	Since time.Time
+	// Progress is told now and then up to which record it came, and to which it will; nil: nobody is. Records that come meanwhile are read
+	// too.
+	Progress func(seen, total uint64)
 }
 
 // KeptCheckpoint is a signed checkpoint and where it was kept, for the fault.
@@ -82,7 +85,7 @@ func VerifyWith(ctx context.Context, dir string, o VerifyOptions) (Report, error
 }
 
 func verify(ctx context.Context, system fileSystem, dir string, o VerifyOptions) (Report, error) {
-	v := verifier{system: system, dir: dir, indexes: o.Indexes}
+	v := verifier{system: system, dir: dir, indexes: o.Indexes, progress: o.Progress}
 	// Head and checkpoints first: the records that they speak of are there by then.
 	fault, err := v.readEvidence(o)
 	if err != nil {
@@ -99,6 +102,7 @@ func verify(ctx context.Context, system fileSystem, dir string, o VerifyOptions)
 		}
 		v.skipped = from > 0
 	}
+	v.expect(names)
 	for i, name := range names[from:] {
 		if err := v.segment(ctx, name, from+i == len(names)-1); err != nil {
 			return Report{}, err
@@ -137,6 +141,32 @@ type verifier struct {
 	indexes bool
 	skipped bool // segments before the first that is read
 	report  Report
+
+	progress func(seen, total uint64)
+	total    uint64 // up to where there are records, as far as was known when it began
+}
+
+// progressEvery is how many records are read between two words of it.
+const progressEvery = 4096
+
+// expect finds out how far there is to go.
+func (v *verifier) expect(names []string) {
+	if len(names) > 0 {
+		v.total = segmentFirst(names[len(names)-1])
+	}
+	if v.noted != nil {
+		v.total = max(v.total, v.noted.Sequence)
+	}
+	if v.tree.stored != nil {
+		v.total = max(v.total, v.tree.stored.size)
+	}
+	v.tell()
+}
+
+func (v *verifier) tell() {
+	if v.progress != nil {
+		v.progress(v.at.sequence, max(v.total, v.at.sequence))
+	}
 }
 
 // begin finds the segment from which on records are read: the last one whose first record is from before since, and of which the
@@ -243,6 +273,7 @@ func (v *verifier) scan(ctx context.Context, s *scanner, last bool) error {
 		switch {
 		case err == io.EOF:
 			v.file, v.size = s.name, s.offset
+			v.tell()
 			return nil
 		case err != nil:
 			return err
@@ -288,7 +319,9 @@ func (v *verifier) record(s *scanner, f *frame, offset int64) error {
 	}
 	v.at = f.after(v.at)
 	v.report.Last = f.chain.String()
-	v.report.Records++
+	if v.report.Records++; v.report.Records%progressEvery == 0 {
+		v.tell()
+	}
 	return v.noteDeletion(f)
 }
 

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -237,5 +238,32 @@ func TestVerifySince(t *testing.T) {
 	change(t, filepath.Join(dir, treeDir, ledger.LevelFile(0)), func(b []byte) []byte { b[40] ^= 1; return b })
 	if report, err := VerifyWith(t.Context(), dir, VerifyOptions{Since: since(5)}); err != nil || report.Fault == nil {
 		t.Errorf("another tree: %+v, %v", report, err)
+	}
+}
+
+// TestVerifyTellsProgress: up to the last record, never back.
+func TestVerifyTellsProgress(t *testing.T) {
+	t.Parallel()
+	ledgerOptions, _ := ledgerTest(t)
+	dir := t.TempDir()
+	j, _ := openTest(t, dir, Options{SegmentSize: 4000, Ledger: ledgerOptions})
+	for i := range 50 {
+		appendTest(t, j, fmt.Sprint("r", i))
+	}
+	closeTest(t, j)
+	var told [][2]uint64
+	report, err := VerifyWith(t.Context(), dir, VerifyOptions{Progress: func(seen, total uint64) { told = append(told, [2]uint64{seen, total}) }})
+	if err != nil || report.Fault != nil {
+		t.Fatal(report.Fault, err)
+	}
+	last := uint64(0)
+	for _, one := range told {
+		if one[0] < last || one[1] != 50 {
+			t.Errorf("%v", told)
+		}
+		last = one[0]
+	}
+	if len(told) != 1+report.Segments || last != 50 {
+		t.Errorf("%d segments: %v", report.Segments, told)
 	}
 }

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -107,7 +108,13 @@ func (a *App) administer(w http.ResponseWriter, r *http.Request) error {
 		err, written = writeAdminAnswer(w, answer), true
 	}
 	outcome, reason := "SUCCESS", ""
-	if err != nil {
+	var cut *cutShort
+	switch {
+	case errors.As(err, &cut):
+		outcome, reason = "FAILURE", cut.fault
+		c.tell(route, cut)
+		err = nil // its status has left: the trailer says it
+	case err != nil:
 		outcome, reason = "FAILURE", strconv.Itoa(adminStatus(err))
 	}
 	// That it was tried is on record. What was done is done, and is answered, whether or not its outcome can be added.
@@ -138,9 +145,6 @@ func (c *adminCall) record(route *adminRoute, outcome, reason string) error {
 		PolicyVersion: c.app.gateway.state.Load().version,
 	})
 }
-
-// A streamed answer writes itself.
-type streamed func(w http.ResponseWriter) error
 
 // versioned is an answer that depends on a policy version: it leaves with an ETag, which If-Match of a change may name.
 type versioned struct {

@@ -1,17 +1,12 @@
 package caddymodule
 
 import (
-	"cmp"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"licgate/audit"
@@ -33,13 +28,14 @@ type auditQuery struct {
 	Outcome       string `json:"outcome,omitempty"`
 	Event         string `json:"event,omitempty"` // request, attempt, admin …
 	Kind          string `json:"kind,omitempty"`  // catalogue, lifecycle, use
-	Limit         int    `json:"limit,omitempty"`
+	After         int64  `json:"after,omitempty"` // only what stands behind this sequence: the next page
+	Limit         int    `json:"limit,omitempty"` // the first so many; 0: all
 }
 
 func (q auditQuery) query() (audit.Query, error) {
 	out := audit.Query{
 		Department: q.Department, App: q.App, Account: q.Account, Interface: q.Interface, Item: q.Item,
-		ResponseID: q.ResponseID, CorrelationID: q.CorrelationID, Outcome: q.Outcome, Event: q.Event, Kind: q.Kind, Limit: q.Limit,
+		ResponseID: q.ResponseID, CorrelationID: q.CorrelationID, Outcome: q.Outcome, Event: q.Event, Kind: q.Kind, After: uint64(max(q.After, 0)), Limit: q.Limit,
 	}
 	var errs [2]error
 	out.Since, errs[0] = instant(q.Since)
@@ -68,26 +64,6 @@ func instant(text string) (time.Time, error) {
 	return t, nil
 }
 
-// Trailers of a stream: that it is not whole, and how many selected records are not yet under a checkpoint.
-const (
-	auditFault   = "Licgate-Audit-Fault"
-	auditWaiting = "Licgate-Audit-Waiting"
-)
-
-// stream sends lines. A fault of the journal stands in a trailer, behind what could be read.
-func stream(write func(w http.ResponseWriter) error) any {
-	return streamed(func(w http.ResponseWriter) error {
-		w.Header().Set("Content-Type", "application/x-ndjson; charset=utf-8")
-		w.Header().Set("Trailer", auditFault+", "+auditWaiting)
-		err := write(w)
-		if errors.Is(err, audit.ErrDamaged) {
-			w.Header().Set(auditFault, "damaged")
-			return nil
-		}
-		return err
-	})
-}
-
 // records streams records as JSON lines, without a look at any index.
 func (c *adminCall) records(q auditQuery) (any, error) {
 	query, err := q.query()
@@ -104,7 +80,8 @@ func (c *adminCall) records(q auditQuery) (any, error) {
 type auditSearch struct {
 	auditQuery
 	Licence string `json:"licence,omitempty"` // 电子证照编码
-	// Identity is a holder's identity number: found is who asked by it, and who touched one of the licences that he holds now.
+	// Identity is a holder's identity number: found is who asked by it, and who touched one of his licences, whatever
+	// became of it; deleted ones are found by their code alone.
 	Identity string `json:"identity,omitempty"`
 }
 
@@ -126,87 +103,46 @@ func (c *adminCall) searchAudit(q auditSearch) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := c.app.gateway
 	if q.Licence != "" {
-		query.Licence = g.auditHash("licence", q.Licence)
+		query.Licence = c.app.gateway.auditHash("licence", q.Licence)
 	}
-	queries := []audit.Query{query}
 	if q.Identity != "" {
-		if queries, err = c.aboutHolder(query, licence.NormaliseIdentity(q.Identity)); err != nil {
+		if query.About, err = c.aboutHolder(licence.NormaliseIdentity(q.Identity)); err != nil {
 			return nil, err
 		}
 	}
 	return stream(func(w http.ResponseWriter) error {
-		return searchAll(c.r.Context(), c.app.auditFolder(), queries, w)
+		return audit.Search(c.r.Context(), c.app.auditFolder(), query, func(_ *audit.Record, payload []byte) error {
+			_, err := w.Write(append(slices.Clip(payload), '\n'))
+			return err
+		})
 	}), nil
 }
 
-// aboutHolder is the query by a holder's number, and by each of his licences.
-func (c *adminCall) aboutHolder(q audit.Query, number string) ([]audit.Query, error) {
-	g, st := c.app.gateway, c.app.gateway.state.Load()
-	items := make([]string, 0, len(st.items))
-	for _, item := range st.items {
-		items = append(items, item.Code)
-	}
-	byNumber := q
-	byNumber.Identity = g.auditHash("identity", number)
-	queries := []audit.Query{byNumber}
-	const size = 100
-	for page := 1; ; page++ {
-		held, total, err := g.licences.ByHolder(c.r.Context(), []string{number}, items, licence.Page{Index: page, Size: size})
+// maxHeld bounds how many licences a search looks for at once.
+const maxHeld = 10_000
+
+// aboutHolder names a holder as records do: by the number, and by each of his licences.
+func (c *adminCall) aboutHolder(number string) (*audit.About, error) {
+	g := c.app.gateway
+	about := &audit.About{Identity: g.auditHash("identity", number)}
+	const page = 500
+	for after := ""; ; {
+		codes, err := g.licences.EverHeld(c.r.Context(), number, after, page)
 		if err != nil {
 			return nil, fmt.Errorf("finding the holder's licences: %w", err)
 		}
-		for _, l := range held {
-			hash := g.auditHash("licence", l.Code)
-			if q.Licence != "" && q.Licence != hash {
-				continue
-			}
-			byLicence := q
-			byLicence.Licence = hash
-			queries = append(queries, byLicence)
+		for _, code := range codes {
+			about.Licences = append(about.Licences, g.auditHash("licence", code))
 		}
-		if page*size >= total || len(held) == 0 {
-			return queries, nil
+		if len(about.Licences) > maxHeld {
+			return nil, adminError(http.StatusUnprocessableEntity, "此人的证照超过 %d 份，不能一次检索，请以证照编码（licence）分别检索", maxHeld)
 		}
-	}
-}
-
-// searchAll writes what any of the queries finds, each record once, in order. Of one query nothing is held back.
-func searchAll(ctx context.Context, dir string, queries []audit.Query, w http.ResponseWriter) error {
-	write := func(payload []byte) error {
-		_, err := w.Write(append(slices.Clip(payload), '\n'))
-		return err
-	}
-	if len(queries) == 1 {
-		return audit.Search(ctx, dir, queries[0], func(_ *audit.Record, payload []byte) error { return write(payload) })
-	}
-	found := map[uint64][]byte{}
-	var damaged error
-	for _, q := range queries {
-		err := audit.Search(ctx, dir, q, func(r *audit.Record, payload []byte) error {
-			found[r.Sequence] = slices.Clone(payload)
-			return nil
-		})
-		if err != nil && !errors.Is(err, audit.ErrDamaged) {
-			return err
+		if len(codes) < page {
+			return about, nil
 		}
-		damaged = cmp.Or(damaged, err)
+		after = codes[len(codes)-1]
 	}
-	numbers := make([]uint64, 0, len(found))
-	for n := range found {
-		numbers = append(numbers, n)
-	}
-	slices.Sort(numbers)
-	if limit := queries[0].Limit; limit > 0 {
-		numbers = numbers[:min(limit, len(numbers))]
-	}
-	for _, n := range numbers {
-		if err := write(found[n]); err != nil {
-			return err
-		}
-	}
-	return damaged
 }
 
 // auditExport selects records that leave with proofs, for a third party.
@@ -248,118 +184,6 @@ func (c *adminCall) proveRecord(nothing) (any, error) {
 		_, err := w.Write(proof)
 		return err
 	}), nil
-}
-
-// auditTail says from where on to follow; 0: from now on.
-type auditTail struct {
-	After int64 `json:"after,omitempty"`
-}
-
-// tailAudit streams records as they come, until the caller goes away.
-func (c *adminCall) tailAudit(q auditTail) (any, error) {
-	after, _ := c.app.gateway.journal.Last()
-	if q.After > 0 {
-		after = uint64(q.After)
-	}
-	return stream(func(w http.ResponseWriter) error {
-		control := http.NewResponseController(w)
-		w.WriteHeader(http.StatusOK)
-		if err := control.Flush(); err != nil {
-			return err
-		}
-		err := c.app.gateway.journal.Follow(c.r.Context(), after, func(_ uint64, record []byte) error {
-			if _, err := w.Write(append(slices.Clip(record), '\n')); err != nil {
-				return err
-			}
-			return control.Flush()
-		})
-		if c.r.Context().Err() != nil || errors.Is(err, audit.ErrUnavailable) {
-			return nil // the caller went away, or the gateway stops
-		}
-		return err
-	}), nil
-}
-
-// auditVerification is what is known from elsewhere of this log.
-type auditVerification struct {
-	Since       string           `json:"since,omitempty"` // leaves out segments from before
-	Keys        []string         `json:"keys,omitempty"`
-	Checkpoints []keptCheckpoint `json:"checkpoints,omitempty"`
-	// Anchors compares with what anchors of kind file hold themselves, besides their receipts, and demands that all anchors are well.
-	Anchors bool `json:"anchors,omitempty"`
-	Indexes bool `json:"indexes,omitempty"`
-}
-
-// keptCheckpoint is a signed checkpoint and where it was kept.
-type keptCheckpoint struct {
-	Source string `json:"source"`
-	Note   string `json:"note"`
-}
-
-// auditReport is what verifying found.
-type auditReport struct {
-	audit.Report
-	Anchors []guestState `json:"anchors,omitempty"` // when asked for
-}
-
-// options are those of package audit.
-func (q auditVerification) options() (o audit.VerifyOptions, err error) {
-	if o.Since, err = instant(q.Since); err != nil {
-		return o, err
-	}
-	if o.Keys, err = parseVerifiers(q.Keys); err != nil {
-		return o, adminError(http.StatusBadRequest, "验证密钥不正确：应为 NAME+ID+BASE64")
-	}
-	for _, k := range q.Checkpoints {
-		o.Checkpoints = append(o.Checkpoints, audit.KeptCheckpoint{Source: k.Source, Note: []byte(k.Note)})
-	}
-	o.Indexes = q.Indexes
-	return o, nil
-}
-
-func (c *adminCall) verifyWith(q auditVerification) (auditReport, error) {
-	o, err := q.options()
-	if err != nil {
-		return auditReport{}, err
-	}
-	var out auditReport
-	if q.Anchors {
-		anchored, err := c.app.anchoredInFiles()
-		if err != nil {
-			return out, err
-		}
-		o.Checkpoints = append(o.Checkpoints, anchored...)
-		out.Anchors = slices.DeleteFunc(c.app.outward.states(), func(s guestState) bool { return s.Kind != "anchor" })
-	}
-	out.Report, err = audit.VerifyWith(c.r.Context(), c.app.auditFolder(), o)
-	return out, err
-}
-
-func (c *adminCall) verifyAudit(nothing) (auditReport, error) {
-	return c.verifyWith(auditVerification{})
-}
-
-// anchoredInFiles reads the checkpoints that anchors of kind file have, from those files.
-func (a *App) anchoredInFiles() ([]audit.KeptCheckpoint, error) {
-	var kept []audit.KeptCheckpoint
-	for _, g := range a.outward.anchors {
-		file, ok := g.Anchor.(*AnchorFile)
-		if !ok {
-			continue
-		}
-		content, err := os.ReadFile(file.Path)
-		if err != nil {
-			return nil, adminError(http.StatusConflict, "读不到存证 %s 的文件：%v", g.Name, err)
-		}
-		for i, line := range strings.Split(strings.TrimSuffix(string(content), "\n"), "\n") {
-			var note string
-			if json.Unmarshal([]byte(line), &note) != nil {
-				continue // half a line of a crash
-			}
-			kept = append(kept, audit.KeptCheckpoint{Source: fmt.Sprintf("存证 %s 第 %d 行", g.Name, i+1), Note: []byte(note)})
-		}
-	}
-	return kept, nil
 }
 
 // auditCheckpoint is the newest signed state of this node's log.

@@ -61,11 +61,13 @@ var adminRoutes = sync.OnceValue(func() []*adminRoute {
 		on(post, "credential", powerSecurity, "签发开发用实名凭据", (*adminCall).credential),
 
 		// keys
-		on(get, "keys", powerSystem, "数据密钥与密钥任务的状态", (*adminCall).keys),
+		on(get, "keys", powerAny, "数据密钥与密钥任务的状态", (*adminCall).keys),
 		on(get, "keys/jobs/{number}", powerAny, "一项密钥任务的进度", (*adminCall).keyJob).without(),
 		on(post, "keys/rotate", powerSystem, "轮换数据密钥，并在后台重新加密", (*adminCall).rotateKeys),
 		on(post, "keys/rewrap", powerSystem, "以现行主密钥重新加密数据密钥与本节点的根密钥", (*adminCall).rewrapKeys),
 		on(post, "keys/shred", powerSecurity, "粉碎一个部门的全部证照，或一份证照，使其（连同备份）永不可解", (*adminCall).shredKeys),
+		on(post, "keys/jobs/{number}/approve", powerSecurity, "批准一项粉碎，立即执行；提交人不能批准自己的", (*adminCall).approveJob),
+		on(post, "keys/jobs/{number}/reject", powerSecurity, "驳回一项待批的粉碎（提交人可以此撤回）", (*adminCall).rejectJob),
 
 		on(get, "integrity", powerAny, "核对每份证照、每个策略版本与登记的校验码，每行一条 JSON", (*adminCall).integrity).answers(integrityLine{}),
 
@@ -76,7 +78,7 @@ var adminRoutes = sync.OnceValue(func() []*adminRoute {
 		on(get, "audit/prove/{response_id}", powerAudit, "证明一次请求留下了什么记录", (*adminCall).proveRecord).answers(evidence.Entry{}),
 		on(get, "audit/tail", powerAudit, "跟踪新的审计记录", (*adminCall).tailAudit).answers(audit.Record{}),
 		on(get, "audit/verify", powerAudit, "校验本节点的审计记录", (*adminCall).verifyAudit),
-		on(post, "audit/verify", powerAudit, "以留在别处的密钥与检查点校验本节点的审计记录", (*adminCall).verifyWith),
+		on(post, "audit/verify", powerAudit, "以留在别处的密钥与检查点校验本节点的审计记录", (*adminCall).verifyWith).answers(auditReport{}),
 		on(get, "audit/checkpoint", powerAudit, "最新的已签检查点、验证密钥与各存证、外送的状态", (*adminCall).checkpoint),
 		on(post, "audit/retire", powerAudit, "删除已过保存期的记录（至少 180 天），哈希保留", (*adminCall).retireAudit),
 	}

@@ -257,11 +257,11 @@ func (a *App) Start() error {
 	if err := a.recordStart(version); err != nil {
 		return fmt.Errorf("licgate: recording the start: %w", err)
 	}
-	ctx, stop := context.WithCancel(a.ctx)
-	if err := a.outward.start(ctx, a.logger); err != nil {
-		stop()
+	if err := a.takeOver(); err != nil {
 		return err
 	}
+	ctx, stop := context.WithCancel(a.ctx)
+	a.outward.start(ctx, a.logger)
 	a.stop, a.background = stop, make(chan struct{})
 	go a.housekeeping(ctx)
 	a.keyWorking = make(chan struct{})
@@ -275,6 +275,16 @@ func (a *App) Start() error {
 	return nil
 }
 
+// takeOver sets, in what stays open across reloads, what this configuration says of it: whom the store alarms, and whose checkpoints are
+// cosigned. A configuration that never starts does not.
+func (a *App) takeOver() error {
+	if err := a.outward.takeOver(); err != nil {
+		return err
+	}
+	a.gateway.guard(a.logger)
+	return nil
+}
+
 // Stop ends housekeeping and records the stop.
 func (a *App) Stop() error {
 	a.stopped = true
@@ -282,7 +292,11 @@ func (a *App) Stop() error {
 	if before != nil && before.stopped {
 		before = nil
 	}
-	running.CompareAndSwap(a, before)
+	if running.CompareAndSwap(a, before) && before != nil { // what was to replace it did not start whole
+		if err := before.takeOver(); err != nil {
+			before.logger.Error("the configuration that goes on could not be put in force again", zap.Error(err))
+		}
+	}
 	a.prev = nil
 	if a.stop != nil {
 		a.stop()
@@ -363,7 +377,10 @@ func (a *App) housekeeping(ctx context.Context) {
 			if ctx.Err() != nil || (err != nil) == away {
 				continue // said once
 			}
-			if away = err != nil; away {
+			if away = err != nil; errors.Is(err, errRolledBack) {
+				a.logger.Error("the store was rolled back; decisions go on for a while by the version in force, and are refused then",
+					zap.Duration("hold", time.Duration(a.Hold)), zap.Error(err))
+			} else if away {
 				a.logger.Error("the store can't say which policy version is in force; decisions go on for a while",
 					zap.Duration("hold", time.Duration(a.Hold)), zap.Error(err))
 			} else {

@@ -132,7 +132,7 @@ func (v patientVault) HashPassword(password string) (string, error) {
 // planned plans a change, and takes the lock of writers for it unless it is only asked what would happen; the caller unlocks. It is
 // planned again when another version was accepted meanwhile, at last with the lock held: a busy neighbour shall keep nobody out for ever.
 func (a *App) planned(ctx context.Context, from declare, c change) (p *plannedChange, unlock func(), err error) {
-	lock := &a.gateway.change
+	lock := a.gateway.change
 	for range 2 {
 		p, err = a.plan(ctx, from, c)
 		if errors.Is(err, policy.ErrStale) {
@@ -141,22 +141,26 @@ func (a *App) planned(ctx context.Context, from declare, c change) (p *plannedCh
 		if err != nil || c.dryRun {
 			return p, func() {}, err
 		}
-		lock.Lock()
+		if err := lock.take(ctx); err != nil {
+			return nil, nil, err
+		}
 		head, err := a.gateway.store.Policies().Head(ctx)
 		if err == nil && head.Number == p.head.Number {
-			return p, lock.Unlock, nil
+			return p, lock.give, nil
 		}
-		lock.Unlock()
+		lock.give()
 		if err != nil {
 			return nil, nil, err
 		}
 	}
-	lock.Lock()
-	if p, err = a.plan(ctx, from, c); err != nil {
-		lock.Unlock()
+	if err := lock.take(ctx); err != nil {
 		return nil, nil, err
 	}
-	return p, lock.Unlock, nil
+	if p, err = a.plan(ctx, from, c); err != nil {
+		lock.give()
+		return nil, nil, err
+	}
+	return p, lock.give, nil
 }
 
 // apply lays a declaration over the registry, writes registry and policy version in one transaction, and swaps them in; or keeps
@@ -248,7 +252,9 @@ func (g *gateway) save(ctx context.Context, p *plannedChange, c change, version 
 	if c.approves == nil {
 		return g.store.SavePlatform(ctx, p.Next, version)
 	}
-	return g.store.SaveApproved(ctx, p.Next, version, c.approves.ID, registry.Pending{DecidedBy: c.by.String(), Decided: p.now, Note: c.note})
+	return g.store.SaveApproved(ctx, p.Next, version, c.approves.ID, registry.Pending{
+		DecidedBy: c.by.String(), Decided: p.now, Note: c.note, Declaration: c.approves.Declaration,
+	})
 }
 
 // changeTimeout bounds the writing of a change.

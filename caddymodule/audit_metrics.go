@@ -44,10 +44,12 @@ var (
 		{auditDesc("tree_healthy", "1 when the tree follows the journal and checkpoints are signed."), func(s audit.Stats) float64 { return oneIf(s.TreeFault == nil) }},
 		{auditDesc("tidy_healthy", "1 when sealed segments are packed, indexed and retired."), func(s audit.Stats) float64 { return oneIf(s.TidyFault == nil) }},
 	}
-	guestHealthy = auditDesc("guest_healthy", "1 when an anchor or sink took what it was given last.", "kind", "name")
-	guestForked  = auditDesc("anchor_forked", "1 when an anchor has a checkpoint that this log does not go on from.", "name")
-	guestSize    = auditDesc("guest_size", "Records that a sink has, or that an anchor's checkpoint covers.", "kind", "name")
-	witnessForks = auditDesc("witness_evidence", "Forks and rollbacks of witnessed logs on file.")
+	guestHealthy    = auditDesc("guest_healthy", "1 when an anchor or sink took what it was given last.", "kind", "name")
+	guestForked     = auditDesc("anchor_forked", "1 when an anchor has a checkpoint that this log does not go on from.", "name")
+	guestSize       = auditDesc("guest_size", "Records that a sink has, or that an anchor's checkpoint covers.", "kind", "name")
+	witnessForks    = auditDesc("witness_evidence", "Forks and rollbacks of witnessed logs on file.")
+	witnessUnproven = auditDesc("witness_unproven", "Signed checkpoints of witnessed logs on file that came without a proof that holds.")
+	witnessRefused  = auditDesc("witness_refused", "Checkpoints that were not signed by the log in whose name they came, since the last configuration.")
 )
 
 func oneIf(yes bool) float64 {
@@ -77,6 +79,9 @@ func (m *auditMetrics) Collect(to chan<- prometheus.Metric) {
 		}
 	}
 	if m.outward.witness != nil {
-		to <- prometheus.MustNewConstMetric(witnessForks, prometheus.GaugeValue, float64(m.outward.evidence()))
+		all := m.outward.witnessed()
+		to <- prometheus.MustNewConstMetric(witnessForks, prometheus.GaugeValue, float64(all.Evidence))
+		to <- prometheus.MustNewConstMetric(witnessUnproven, prometheus.GaugeValue, float64(all.Unproven))
+		to <- prometheus.MustNewConstMetric(witnessRefused, prometheus.GaugeValue, float64(all.Refused))
 	}
 }

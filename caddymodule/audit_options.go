@@ -35,6 +35,8 @@ type AuditOptions struct {
 	Anchors []AuditGuest `json:"anchors,omitempty"`
 	// Sinks are where records are brought to.
 	Sinks []AuditGuest `json:"sinks,omitempty"`
+	// TailCheck is how often it is looked up whether who follows the records still may. Default 30 s, at most 5 min.
+	TailCheck caddy.Duration `json:"tail_check,omitempty"`
 	// Witness makes this gateway cosign the checkpoints of others, at the directive licgate_witness.
 	Witness *WitnessOptions `json:"witness,omitempty"`
 }
@@ -81,6 +83,7 @@ const (
 //		anchor_every <duration>
 //		anchor       <name> <module of licgate.anchors> …
 //		sink         <name> <module of licgate.sinks> …
+//		tail_check   <duration, 5m at most>
 //		witness [<name>] {
 //			log <origin> <verifier key…>
 //		}
@@ -96,6 +99,8 @@ func parseAuditOptions(d *caddyfile.Dispenser, o *AuditOptions) error {
 			return duration(d, &o.Retention)
 		case "anchor_every":
 			return duration(d, &o.AnchorEvery)
+		case "tail_check":
+			return duration(d, &o.TailCheck)
 		case "checkpoint":
 			return parseCheckpoint(d, o)
 		case "anchor":
@@ -173,6 +178,8 @@ func (o *AuditOptions) check() error {
 		return errors.New("licgate: audit checkpoints are made within a minute, or sooner")
 	case o.AnchorEvery < 0:
 		return errors.New("licgate: audit anchor_every must be positive")
+	case o.TailCheck < 0 || time.Duration(o.TailCheck) > 5*time.Minute:
+		return errors.New("licgate: audit tail_check must be positive, and at most 5m")
 	}
 	for kind, guests := range map[string][]AuditGuest{"anchor": o.Anchors, "sink": o.Sinks} {
 		known := map[string]bool{}

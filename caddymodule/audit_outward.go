@@ -82,13 +82,19 @@ func (o *outward) queue(g *gateway, space, folder, name string) error {
 	return err
 }
 
-// start runs all of it until ctx ends.
-func (o *outward) start(ctx context.Context, logger *zap.Logger) error {
-	if o.witness != nil {
-		if err := o.witness.SetLogs(o.logs); err != nil {
-			return fmt.Errorf("licgate: witness: %w", err)
-		}
+// takeOver makes the witness, which stays open across reloads, cosign for these logs.
+func (o *outward) takeOver() error {
+	if o.witness == nil {
+		return nil
 	}
+	if err := o.witness.SetLogs(o.logs); err != nil {
+		return fmt.Errorf("licgate: witness: %w", err)
+	}
+	return nil
+}
+
+// start runs all of it until ctx ends.
+func (o *outward) start(ctx context.Context, logger *zap.Logger) {
 	for _, a := range o.anchors {
 		o.run(ctx, logger, anchorSpace, a.Name, a.Run)
 	}
@@ -96,7 +102,6 @@ func (o *outward) start(ctx context.Context, logger *zap.Logger) error {
 		o.run(ctx, logger, sinkSpace, s.Name, func(ctx context.Context) error { return errors.Join(s.Run(ctx), s.Sink.Close()) })
 	}
 	o.running.Go(func() { o.watch(ctx, logger) })
-	return nil
 }
 
 // wait lets what runs end, for a while: a file system that hangs must not keep the gateway from stopping.
@@ -188,28 +193,40 @@ func (o *outward) worst(kind string) string {
 	return worst
 }
 
-// evidence is how many forks and rollbacks of others are on file.
-func (o *outward) evidence() (n int) {
+// witnessed is what is on file of all witnessed logs together.
+func (o *outward) witnessed() (all witness.Status) {
 	if o.witness != nil {
 		for _, s := range o.witness.Status() {
-			n += s.Evidence
+			all.Evidence, all.Unproven, all.Refused = all.Evidence+s.Evidence, all.Unproven+s.Unproven, all.Refused+s.Refused
 		}
 	}
-	return n
+	return all
 }
 
 // watchEvery is how soon a failure is told of.
 const watchEvery = 2 * time.Second
 
+// refusalsEvery bounds how often it is told that strangers ask the witness.
+const refusalsEvery = time.Hour
+
 // watch tells the operator, once, when an anchor or a sink fails, is well again, or somebody else's log forked.
 func (o *outward) watch(ctx context.Context, logger *zap.Logger) {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
-	told, forks := map[string]string{}, o.evidence()
+	told, before := map[string]string{}, o.witnessed()
+	refusals := time.NewTicker(refusalsEvery)
+	defer refusals.Stop()
+	refused := before.Refused
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-refusals.C:
+			if n := o.witnessed().Refused; n > refused {
+				logger.Warn("audit: checkpoints came in the name of a witnessed log, and are not signed by it; refused", zap.Uint64("count", n-refused))
+				refused = n
+			}
+			continue
 		case <-ticker.C:
 		}
 		for _, s := range o.states() {
@@ -227,9 +244,14 @@ func (o *outward) watch(ctx context.Context, logger *zap.Logger) {
 				logger.Error("audit: an anchor or sink fails; records are kept, nothing waits for it", facts...)
 			}
 		}
-		if n := o.evidence(); n > forks {
-			logger.Error("audit: a witnessed log forked or was rolled back; the evidence is kept under witness/evidence", zap.Int("evidence", n))
-			forks = n
+		now := o.witnessed()
+		if now.Evidence > before.Evidence {
+			logger.Error("audit: a witnessed log forked or was rolled back; the evidence is kept under witness/evidence", zap.Int("evidence", now.Evidence))
 		}
+		if now.Unproven > before.Unproven {
+			logger.Warn("audit: a witnessed log signed a checkpoint that came without a proof that holds: it forked, or somebody sent a bogus proof; "+
+				"ask who runs the log; both checkpoints are kept under witness/evidence", zap.Int("unproven", now.Unproven))
+		}
+		before = now
 	}
 }

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -89,19 +90,25 @@ func verifyAudit(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	var report auditReport
-	err = eitherWay(cmd, func() error {
-		_, err := call(cmd, http.MethodPost, "audit/verify", q, &report)
+	bar := newProgressBar(cmd.ErrOrStderr())
+	q.Progress = bar.live && !asJSON(cmd)
+	err = eitherWay(cmd, func() (err error) {
+		report, err = verifiedByGateway(cmd, q, bar)
 		return err
 	}, func() error {
 		if q.Anchors {
 			return errors.New("--anchors 须由运行中的网关核对；网关停止时请用 --checkpoint 给出存证文件中的检查点")
 		}
 		o, err := q.options()
+		if q.Progress {
+			o.Progress = bar.verified
+		}
 		if err == nil {
 			report.Report, err = audit.VerifyWith(cmd.Context(), auditDir(cmd), o)
 		}
 		return err
 	})
+	bar.end()
 	if err != nil {
 		return err
 	}
@@ -122,6 +129,35 @@ func verifyAudit(cmd *cobra.Command, _ []string) error {
 		}
 	}
 	return nil
+}
+
+// verifiedByGateway has the gateway verify its records, and shows how far it is when that was asked for.
+func verifiedByGateway(cmd *cobra.Command, q auditVerification, bar *progressBar) (report auditReport, err error) {
+	if !q.Progress {
+		_, err = call(cmd, http.MethodPost, "audit/verify", q, &report)
+		return report, err
+	}
+	read, write := io.Pipe()
+	go func() {
+		_, err := linesFrom(cmd, http.MethodPost, "audit/verify", q, write)
+		write.CloseWithError(err)
+	}()
+	found := false
+	for lines := json.NewDecoder(read); ; {
+		var line verifyLine
+		switch err := lines.Decode(&line); {
+		case err == io.EOF && found:
+			return report, nil
+		case err == io.EOF:
+			return report, incomplete("没有收到结果")
+		case err != nil:
+			return report, err
+		case line.Report != nil:
+			report, found = *line.Report, true
+		default:
+			bar.verified(line.Seen, line.Total)
+		}
+	}
 }
 
 func printReport(cmd *cobra.Command, r auditReport) {
@@ -194,6 +230,7 @@ func queryFlags(cmd *cobra.Command) func() (auditQuery, error) {
 	f.StringVar(&q.Outcome, "outcome", "", "SUCCESS 或 FAILURE")
 	f.StringVar(&q.Event, "event", "", "事件，例如 request、attempt、admin")
 	f.StringVar(&q.Kind, "kind", "", "类别：catalogue 目录、lifecycle 生命周期、use 使用")
+	f.Int64Var(&q.After, "after", 0, "只取此序号之后的记录")
 	f.IntVar(&q.Limit, "limit", 0, "最多条数，0 表示不限（search 取最新的）")
 	return func() (auditQuery, error) {
 		var err error
@@ -217,31 +254,35 @@ func moment(text string) (string, error) {
 	return "", usageError(fmt.Sprintf("时间 %q 无法识别，例如 2026-01-02 或 2026-01-02T15:04:05+08:00", text))
 }
 
-// linesFrom copies a stream of the gateway.
+// streamFaults say why a stream of the gateway is not whole.
+var streamFaults = map[string]string{
+	faultDamaged: "审计记录有损坏，只输出了能读出的部分，请执行 licgate audit verify",
+	faultBroken:  "网关中途出错，原因见网关日志",
+	faultStopped: "网关停止",
+	faultLogin:   "登录已失效，或管理员已停用",
+}
+
+// incomplete says that what was written is not all of it.
+func incomplete(why string) error { return errors.New("输出不完整：" + why) }
+
+// linesFrom copies a stream of the gateway. It is whole only when its end came, and says so.
 func linesFrom(cmd *cobra.Command, method, path string, body any, w io.Writer) (waiting string, _ error) {
 	resp, err := send(cmd, method, path, body)
 	if err != nil {
 		return "", err
 	}
 	defer resp.Body.Close()
-	if _, err := io.Copy(w, resp.Body); err != nil {
-		return "", fmt.Errorf("读取网关应答：%w", err)
+	lines := &lineCounter{to: w}
+	if _, err := io.Copy(lines, resp.Body); err != nil {
+		return "", incomplete("传输中断：" + err.Error())
 	}
-	if resp.Trailer.Get(auditFault) != "" {
-		return "", audit.ErrDamaged
+	if fault := resp.Trailer.Get(auditFault); fault != "" {
+		return "", incomplete(cmp.Or(streamFaults[fault], fault))
+	}
+	if resp.Trailer.Get(auditLines) != strconv.Itoa(lines.n) {
+		return "", incomplete("没有收到结尾")
 	}
 	return resp.Trailer.Get(auditWaiting), nil
-}
-
-// lineCounter counts lines on their way.
-type lineCounter struct {
-	to io.Writer
-	n  int
-}
-
-func (c *lineCounter) Write(p []byte) (int, error) {
-	c.n += bytes.Count(p, []byte("\n"))
-	return c.to.Write(p)
 }
 
 // outFile is where a command writes to: the file that --out names, or standard output.
@@ -270,9 +311,11 @@ func exportAudit(cmd *cobra.Command, query func() (auditQuery, error)) error {
 			return exportProofs(cmd, auditExport{auditQuery: q, Complete: complete}, w)
 		}
 		counted := &lineCounter{to: w}
-		err := recordsTo(cmd, q, counted)
+		if err := recordsTo(cmd, q, counted); err != nil {
+			return err
+		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "导出 %d 条\n", counted.n)
-		return err
+		return nil
 	})
 }
 
@@ -289,7 +332,7 @@ func recordsTo(cmd *cobra.Command, q auditQuery, w io.Writer) error {
 		if err == nil {
 			_, err = audit.Export(cmd.Context(), auditDir(cmd), query, w)
 		}
-		return err
+		return said(err)
 	})
 }
 
@@ -340,6 +383,9 @@ func exportProofs(cmd *cobra.Command, q auditExport, w io.Writer) error {
 
 // said says an error of package audit as the gateway would.
 func said(err error) error {
+	if errors.Is(err, audit.ErrDamaged) {
+		return incomplete(streamFaults[faultDamaged])
+	}
 	for _, row := range adminFailures {
 		if errors.Is(err, row.err) {
 			return errors.New(row.text)
@@ -484,10 +530,11 @@ func searchAudit(cmd *cobra.Command, query func() (auditQuery, error)) error {
 			found = found[1:]
 		}
 	}
-	if err := lines.Err(); err != nil {
+	err = lines.Err()
+	if err != nil && len(found) == 0 {
 		return err
 	}
-	return printRecords(cmd, found)
+	return errors.Join(printRecords(cmd, found), err) // what came is shown, and that it is not all
 }
 
 // foundTo writes what a search finds as JSON lines.
@@ -503,10 +550,10 @@ func foundTo(cmd *cobra.Command, s auditSearch, w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		return audit.Search(cmd.Context(), auditDir(cmd), query, func(_ *audit.Record, payload []byte) error {
+		return said(audit.Search(cmd.Context(), auditDir(cmd), query, func(_ *audit.Record, payload []byte) error {
 			_, err := w.Write(append(slices.Clip(payload), '\n'))
 			return err
-		})
+		}))
 	})
 }
 

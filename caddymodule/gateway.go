@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -77,7 +76,7 @@ type gateway struct {
 type shared struct {
 	state atomic.Pointer[state]
 	// change is held while this node writes a new version, so that its administrators queue instead of overtaking one another.
-	change sync.Mutex
+	change changeLock
 	// confirmed is when the store last said which version is in force.
 	confirmed atomic.Pointer[time.Time]
 
@@ -103,7 +102,9 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 			err = errors.Join(err, g.release())
 		}
 	}()
+	fresh := false
 	if g.store, err = take(g, "store:"+a.Store, func() (*store.Store, func() error, error) {
+		fresh = true
 		s, err := store.Open(ctx, a.Store)
 		if err != nil {
 			return nil, nil, err
@@ -122,7 +123,7 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 		return nil, fmt.Errorf("licgate: keys: %w", err)
 	}
 	g.licences = &licence.Service{Store: g.store.Licences(), Keys: g.keys, Now: time.Now, Random: rand.Reader, Unprintable: a.fonts.Unprintable}
-	if err := g.guardRows(ctx, a); err != nil {
+	if err := g.guardRows(ctx, a, fresh); err != nil {
 		return nil, fmt.Errorf("licgate: integrity: %w", err)
 	}
 	if g.sessions, err = g.openSessions(ctx, a.Sessions); err != nil {
@@ -153,9 +154,12 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 		return nil, fmt.Errorf("licgate: audit journal: %w", err)
 	}
 	if g.shared, err = take(g, fmt.Sprintf("state:%s %g", a.Store, a.Shadow), func() (*shared, func() error, error) {
-		s := &shared{shadow: a.Shadow, logger: a.logger}
+		s := &shared{shadow: a.Shadow, logger: a.logger, change: newChangeLock()}
 		s.confirm(time.Now())
 		first, err := s.loadState(ctx, g.store)
+		if err == nil {
+			err = a.notRolledBack(ctx, g.journal, first.version)
+		}
 		s.state.Store(first)
 		return s, nil, err
 	}); err != nil {
@@ -201,7 +205,17 @@ func (g *gateway) catchUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	switch now := g.state.Load(); {
+	now := g.state.Load()
+	if version < now.version {
+		// This node's own change may have come between the question and the look at the state: then the store knows of it now.
+		if version, locks, err = g.store.Revisions(ctx); err != nil {
+			return err
+		}
+		if version < now.version {
+			return fmt.Errorf("%w: %d, not %d", errRolledBack, version, now.version)
+		}
+	}
+	switch {
 	case version != now.version:
 		next, err := g.loadState(ctx, g.store)
 		if err != nil {

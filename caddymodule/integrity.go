@@ -20,13 +20,20 @@ import (
 // can't have altered rows taken for those of before there were codes.
 const rowCodesFile = "rows.codes"
 
-// guardRows has every row that carries an authentication code held against it from now on. Those of a database from before there were
-// codes are computed here, once.
-func (g *gateway) guardRows(ctx context.Context, a *App) error {
-	s, logger := g.store, a.logger
-	s.Guard(g.keys, func(err error) {
+// guard has every row that carries an authentication code held against it from now on, and refused rows told to logger.
+func (g *gateway) guard(logger *zap.Logger) {
+	g.store.Guard(g.keys, func(err error) {
 		logger.Error("a stored row is not what was kept; it was refused: run licgate doctor --integrity", zap.Error(err))
 	})
+}
+
+// guardRows guards a store that was just opened, and computes the authentication codes of a database from before there were any, once.
+// One that was open is guarded for the configuration that serves, and stays so until this one starts.
+func (g *gateway) guardRows(ctx context.Context, a *App, fresh bool) error {
+	s, logger := g.store, a.logger
+	if fresh {
+		g.guard(logger)
+	}
 	complete, err := s.CodesComplete(ctx)
 	if errors.Is(err, gm.ErrIntegrity) {
 		return fmt.Errorf("数据库中“各行已有校验码”的标记被改动，请从备份恢复（%w）", err)
@@ -70,8 +77,7 @@ type integrityLine struct {
 // integrity checks all rows and streams what it finds.
 func (c *adminCall) integrity(nothing) (any, error) {
 	g := c.app.gateway
-	return streamed(func(w http.ResponseWriter) error {
-		w.Header().Set("Content-Type", "application/x-ndjson; charset=utf-8")
+	return stream(func(w http.ResponseWriter) error {
 		e, flush := json.NewEncoder(w), http.NewResponseController(w)
 		var failed error
 		say := func(line integrityLine) {

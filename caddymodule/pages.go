@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -52,6 +53,9 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if t.endpoint == nil || !t.endpoint.Page {
 		return next.ServeHTTP(w, r)
 	}
+	if t.page == "" && isBrowser(r) {
+		return p.open(w, r, t)
+	}
 	view, err := t.view(t.resolved.Licence)
 	if err != nil {
 		return err
@@ -73,6 +77,31 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	_, err = w.Write(body.Bytes())
 	return err
 }
+
+// isBrowser tells a browser from a business system that fetches the page: it says that it reads HTML.
+func isBrowser(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
+
+// open takes the token out of a browser's address: the browser is sent to the page's clean address with a cookie, and the token is dead.
+// It shows nothing, so nothing was seen in clear.
+func (p *Pages) open(w http.ResponseWriter, r *http.Request, t *trip) error {
+	token, err := p.app.gateway.licences.Exchange(r.Context(), *t.resolved)
+	if err != nil {
+		return err
+	}
+	t.record.ClearFields, t.record.Detail = nil, "令牌换为页面凭据"
+	page := rand.Text()[:pageNameLength]
+	framed := r.Header.Get("Sec-Fetch-Dest") == "iframe"
+	http.SetCookie(w, protocol.PageCookie(r.URL.Path, page, token, time.Until(t.resolved.Expires), framed))
+	h := w.Header()
+	pageHeaders(h, p.app.FrameAncestors)
+	h.Set("Location", protocol.PageName(page))
+	t.rendered = true
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// pageNameLength makes two pages of one browser take different names.
+const pageNameLength = 8
 
 // pageHeaders are those of every page for people. Nothing foreign loads, no script runs, nobody embeds it unless allowed, the address
 // (which holds the token) is told to nobody, and nothing is kept.

@@ -44,6 +44,11 @@ func (b *progressBar) show(label string, seen, total int64) {
 	}
 }
 
+// verified shows up to which record the journal was verified.
+func (b *progressBar) verified(seen, total uint64) {
+	b.show("校验审计记录", int64(seen), int64(total))
+}
+
 // end finishes the line.
 func (b *progressBar) end() {
 	if b.live && b.label != "" {

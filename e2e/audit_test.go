@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -185,6 +186,20 @@ func TestWhoLookedAtHolder(t *testing.T) {
 	}
 	if out := g.must("audit", "search", "--json", "--licence", code, "--kind", "lifecycle"); strings.Count(out, "\n") < 2 || strings.Contains(out, seen.body["response_id"].(string)) {
 		t.Errorf("by licence: %s", out)
+	}
+	// Who saw it is found also when it is in force no more; and page by page.
+	c.call(marriage, "abolish", object{"license_code": code}).must(t)
+	out = g.must("audit", "search", "--json", "--identity-file", file)
+	if !strings.Contains(out, seen.body["response_id"].(string)) {
+		t.Error("who saw it before it was abolished is not found")
+	}
+	var first object
+	if err := json.Unmarshal([]byte(strings.SplitAfter(out, "\n")[0]), &first); err != nil {
+		t.Fatal(err)
+	}
+	behind := g.must("audit", "search", "--json", "--identity-file", file, "--after", fmt.Sprint(first["sequence"]))
+	if behind == "" || behind != strings.SplitAfterN(out, "\n", 2)[1] {
+		t.Errorf("behind the first of\n%s\nstands\n%s", out, behind)
 	}
 	if err := os.Chmod(file, 0o644); err != nil {
 		t.Fatal(err)

@@ -13,6 +13,21 @@ const maxHolders = 20
 // ErrHolders says that a look-up names too many holders.
 var ErrHolders = errors.New("licence: more than 20 identity numbers")
 
+// EverHeld returns the codes of licences that an identity number holds, whatever their item and state, expired and abolished ones too; of
+// deleted ones nobody knows the holder any more. They come by code: at most limit of those behind after. It opens nothing, so a shredded
+// one is among them until its row goes.
+func (s *Service) EverHeld(ctx context.Context, identityNum, after string, limit int) ([]string, error) {
+	rows, err := s.Store.ListEverHeld(ctx, s.identityDigest(NormaliseIdentity(identityNum)), after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("licence: list what was ever held: %w", err)
+	}
+	codes := make([]string, 0, len(rows))
+	for _, row := range rows {
+		codes = append(codes, row.Code)
+	}
+	return codes, nil
+}
+
 // ByHolder returns ISSUED licences (of any department) of the given items that any of the identity numbers holds,
 // newest issue first, and how many there are in all. A licence that does not open is ErrTampered, never left out; one that was
 // shredded is.

@@ -81,6 +81,9 @@ type Store interface {
 	// ListByHolder returns one page of ISSUED licences of items that any digest holds, by IssueTime descending then Code,
 	// each once, and the count of all.
 	ListByHolder(ctx context.Context, digests [][]byte, items []string, limit, offset int) ([]Stored, int, error)
+	// ListEverHeld returns the licences that digest holds, of any item and in any state but tombstones, which name nobody: at most limit,
+	// by code, those behind the code after.
+	ListEverHeld(ctx context.Context, digest []byte, after string, limit int) ([]Stored, error)
 	// ListRegistered returns codes of REGISTERED licences of the item made by department, oldest first; bizNum and divisionCode
 	// narrow when not empty.
 	ListRegistered(ctx context.Context, item, department, bizNum, divisionCode string, limit int) ([]string, error)

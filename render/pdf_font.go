@@ -7,70 +7,40 @@ import (
 	"unicode/utf16"
 )
 
-// glyphRef is a character as a page shows it.
+// glyphRef is a character as a PDF page shows it.
 type glyphRef struct {
-	font  int // index of the document's fonts; -1: takes no room
-	id    uint16
-	width float64 // em
+	font int // index of the document's fonts; -1: not shown
+	id   uint16
 }
 
-// typesetter knows the fonts of one document: which characters it uses and how wide they are.
-type typesetter struct {
+// pdfFonts are the fonts of one document, each with the characters that it uses.
+type pdfFonts struct {
 	chain   *Fonts
 	subsets []*subset
 	known   map[rune]glyphRef
 }
 
-func newTypesetter(chain *Fonts) *typesetter {
-	return &typesetter{chain: chain, known: map[rune]glyphRef{}}
-}
-
-// glyph returns how a character is drawn. One that no font has is drawn as 〓.
-func (t *typesetter) glyph(r rune) glyphRef {
+// glyph returns how a character is drawn.
+func (t *pdfFonts) glyph(r rune) glyphRef {
 	if g, ok := t.known[r]; ok {
 		return g
 	}
-	g := t.lookUp(r)
+	g := glyphRef{font: -1}
+	if f, old, ok := t.chain.drawnAs(r); ok {
+		i := 0
+		for ; i < len(t.subsets) && t.subsets[i].font != f; i++ {
+		}
+		if i == len(t.subsets) {
+			t.subsets = append(t.subsets, newSubset(f))
+		}
+		g = glyphRef{font: i, id: t.subsets[i].add(r, old)}
+	}
 	t.known[r] = g
 	return g
 }
 
-func (t *typesetter) lookUp(r rune) glyphRef {
-	if invisible(r) {
-		return glyphRef{font: -1}
-	}
-	f, old, ok := t.chain.find(r)
-	if !ok {
-		if r == geta {
-			return glyphRef{font: -1} // no font has even the stand-in
-		}
-		return t.glyph(geta)
-	}
-	i := 0
-	for ; i < len(t.subsets) && t.subsets[i].font != f; i++ {
-	}
-	if i == len(t.subsets) {
-		t.subsets = append(t.subsets, newSubset(f))
-	}
-	return glyphRef{font: i, id: t.subsets[i].add(r, old), width: float64(f.advance(old)) / float64(f.unitsPerEm)}
-}
-
-// width of a text in em.
-func (t *typesetter) width(s string) float64 {
-	w := 0.0
-	for _, r := range s {
-		w += t.glyph(r).width
-	}
-	return w
-}
-
-// lines breaks a text to a width in points at a size in points.
-func (t *typesetter) lines(s string, size, width float64) []string {
-	return breakLines(s, width/size, func(r rune) float64 { return t.glyph(r).width })
-}
-
 // embed writes the fonts into the document and returns the Font resource dictionary.
-func (t *typesetter) embed(d *document) (string, error) {
+func (t *pdfFonts) embed(d *document) (string, error) {
 	var resources bytes.Buffer
 	resources.WriteString("<<")
 	for i, s := range t.subsets {

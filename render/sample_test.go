@@ -23,7 +23,7 @@ func sample() *View {
 		At: time.Date(2026, 11, 23, 4, 5, 6, 0, time.UTC), ExpiresAt: time.Date(2026, 11, 23, 4, 20, 6, 0, time.UTC),
 		Fields: []Field{
 			{Label: "持证人", Value: "张**", Masked: true},
-			{Label: "身份证件号码", Value: "110105********", Masked: true},
+			{Label: "身份证件号码", Value: "110105********", Masked: true, Reason: "仅向本人和登记机关完整显示"},
 			{Label: "配偶姓名", Value: "李思雨㛃䶮"},
 			{Label: "结婚证字号", Value: "J110105-2020-001234"},
 			{Label: "住所", Value: "北京市朝阳区建国门外大街甲一号国际贸易中心三期写字楼第六十八层东侧办公区（原外文印刷厂旧址）"},

@@ -296,6 +296,12 @@ func (s licences) ListByHolder(ctx context.Context, digests [][]byte, items []st
 	return found, total, nil
 }
 
+func (s licences) ListEverHeld(ctx context.Context, digest []byte, after string, limit int) ([]licence.Stored, error) {
+	rows, err := s.reader.QueryContext(ctx, selectLicences+` FROM (SELECT code FROM licence_holders WHERE digest = $1 AND code > $2 ORDER BY code LIMIT $3) AS page
+		JOIN licences AS l ON l.code = page.code`+joinHolders+`ORDER BY l.code, h.place`, digest, after, max(limit, 0))
+	return s.scanLicences(rows, err)
+}
+
 func jsonArrays(digests [][]byte, items []string) (hexDigests, texts string, err error) {
 	inHex := make([]string, len(digests))
 	for i, digest := range digests {

@@ -192,7 +192,7 @@ func TestWitnessed(t *testing.T) {
 	if !errors.Is(s.Failing, ErrForked) || s.FailedAt.IsZero() {
 		t.Errorf("%+v", s)
 	}
-	if evidence := w.witness.Status()[0].Evidence; evidence == 0 {
+	if s := w.witness.Status()[0]; s.Evidence+s.Unproven == 0 {
 		t.Error("the witness kept no evidence")
 	}
 }

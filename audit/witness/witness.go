@@ -44,7 +44,10 @@ type witnessed struct {
 
 	mu       sync.Mutex
 	last     *ledger.Signed // nil: none was signed
+	lines    []byte         // that were answered to last; nil: they are signed anew
 	evidence int
+	unproven int
+	refused  uint64
 }
 
 // Errors.
@@ -59,8 +62,16 @@ var (
 const (
 	stateSuffix  = ".checkpoint"
 	evidenceName = "evidence"
-	// maxEvidence bounds the files kept for one log: the first say it all.
+	// maxEvidence bounds the files kept for one log: the first say it all. maxUnproven bounds those that anybody can bring about.
 	maxEvidence = 100
+	maxUnproven = 10
+)
+
+// What evidence shows.
+const (
+	whatFork         = "fork"
+	whatRollback     = "rollback"
+	whatInconsistent = "inconsistent"
 )
 
 // maxBody bounds a request: 63 hashes and a checkpoint.
@@ -121,9 +132,19 @@ func (l *witnessed) open(dir string) error {
 		return fmt.Errorf("%w: %s: %w", ErrState, l.Origin, errors.Join(err, fs.ErrInvalid))
 	}
 	l.last = &last
-	kept, err := filepath.Glob(filepath.Join(dir, evidenceName, l.name+"-*"))
-	l.evidence = len(kept)
+	kept, err := filepath.Glob(filepath.Join(dir, evidenceName, l.name+"-*.json"))
+	for _, file := range kept {
+		*l.kept(strings.Split(filepath.Base(file), "-")[1])++
+	}
 	return err
+}
+
+// kept counts the evidence of a kind.
+func (l *witnessed) kept(what string) *int {
+	if what == whatInconsistent {
+		return &l.unproven
+	}
+	return &l.evidence
 }
 
 // Status is what is known of a log.
@@ -132,6 +153,11 @@ type Status struct {
 	Size     uint64    // of the checkpoint signed last
 	Time     time.Time // in it
 	Evidence int       // of forks and rollbacks: files under the folder
+	// Unproven is how many checkpoints the log signed, and came with a proof that does not hold, are on file: the log forked, or
+	// anybody sent a bogus proof. The first few are kept.
+	Unproven int
+	// Refused is how many came in the log's name and without its signatures, since the logs were set. Nothing is kept of them.
+	Refused uint64
 }
 
 // Status returns what is known of the logs.
@@ -141,7 +167,7 @@ func (w *Witness) Status() []Status {
 	var list []Status
 	for _, l := range w.logs {
 		l.mu.Lock()
-		s := Status{Origin: l.Origin, Evidence: l.evidence}
+		s := Status{Origin: l.Origin, Evidence: l.evidence, Unproven: l.unproven, Refused: l.refused}
 		if l.last != nil {
 			s.Size, s.Time = l.last.Size, l.last.Time
 		}
@@ -233,11 +259,12 @@ func (w *Witness) add(body []byte) answer {
 		return answer{status: http.StatusNotFound}
 	}
 	c, err := ledger.OpenCheckpoint(r.note, l.Keys)
-	if err != nil {
-		return answer{status: http.StatusForbidden}
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err != nil {
+		l.refused++
+		return answer{status: http.StatusForbidden}
+	}
 	if a := w.compare(l, r, c); a != nil {
 		return *a
 	}
@@ -252,9 +279,9 @@ func (w *Witness) compare(l *witnessed, r request, c ledger.Signed) *answer {
 	}
 	switch {
 	case c.Size < last.Size && c.Time.After(last.Time): // signed later, and smaller: rolled back
-		w.keep(l, r, "rollback")
+		w.keep(l, r, whatRollback)
 	case c.Size == last.Size && c.Root != last.Root && l.last != nil:
-		w.keep(l, r, "fork")
+		w.keep(l, r, whatFork)
 	}
 	switch {
 	case r.old > c.Size:
@@ -264,24 +291,38 @@ func (w *Witness) compare(l *witnessed, r request, c ledger.Signed) *answer {
 	case r.old == c.Size && (c.Root != last.Root || len(r.path) > 0) && l.last != nil:
 		return &answer{status: http.StatusConflict, size: &last.Size}
 	case r.old < c.Size && ledger.VerifyConsistency(r.old, c.Size, r.path, last.Root, c.Root) != nil:
-		w.keep(l, r, "inconsistent")
+		w.keep(l, r, whatInconsistent)
 		return &answer{status: http.StatusUnprocessableEntity}
 	}
 	return nil
 }
 
 // sign keeps the checkpoint, and then signs it: a crash between leaves one that was not signed, and is signed when it is
-// asked for again.
+// asked for again. The one that was signed last is answered as it was: whoever repeats it, and it is public, costs neither
+// a signature nor a sync.
 func (w *Witness) sign(l *witnessed, c ledger.Signed) answer {
+	again := l.last != nil && bytes.Equal(signedText(c.Note), signedText(l.last.Note))
+	if again && l.lines != nil {
+		return answer{status: http.StatusOK, lines: l.lines}
+	}
 	lines, err := c.Cosign(w.cosigners...)
 	if err != nil {
 		return answer{status: http.StatusInternalServerError}
 	}
-	if err := place(filepath.Join(w.dir, l.name+stateSuffix), c.Note); err != nil {
-		return answer{status: http.StatusInternalServerError}
+	if !again {
+		if err := place(filepath.Join(w.dir, l.name+stateSuffix), c.Note); err != nil {
+			return answer{status: http.StatusInternalServerError}
+		}
+		l.last = &c
 	}
-	l.last = &c
+	l.lines = lines
 	return answer{status: http.StatusOK, lines: lines}
+}
+
+// signedText is what the signatures of a note are over. There may be any number of others' signatures behind it.
+func signedText(note []byte) []byte {
+	text, _, _ := bytes.Cut(note, []byte("\n\n"))
+	return text
 }
 
 // Evidence is what is kept of a fork or rollback: two checkpoints that the log signed, and cannot both be of one history.
@@ -290,7 +331,8 @@ type Evidence struct {
 	Time    time.Time `json:"time"`
 	Origin  string    `json:"origin"`
 	// What is "fork": two roots of one size; "rollback": signed later, and smaller; or "inconsistent": the proof does not
-	// hold, which may also be a mistake of who asked.
+	// hold. Both checkpoints are signed by the log, but a proof is anybody's word: it takes a look at the log to tell a fork from a
+	// bogus proof.
 	What   string        `json:"what"`
 	Signed string        `json:"signed"` // what the witness signed last
 	Asked  string        `json:"asked"`
@@ -300,7 +342,12 @@ type Evidence struct {
 
 // keep writes evidence, the same once. That it fails changes nothing in the answer, which is a refusal.
 func (w *Witness) keep(l *witnessed, r request, what string) {
-	if l.evidence >= maxEvidence || l.last == nil {
+	most := maxEvidence
+	if what == whatInconsistent {
+		most = maxUnproven
+	}
+	count := l.kept(what)
+	if *count >= most || l.last == nil {
 		return
 	}
 	content, err := json.MarshalIndent(Evidence{
@@ -309,13 +356,13 @@ func (w *Witness) keep(l *witnessed, r request, what string) {
 	if err != nil {
 		return
 	}
-	id := ledger.Leaf(append(bytes.Clone(l.last.Note), r.note...)).String()[:16]
+	id := ledger.Leaf(append(bytes.Clone(signedText(l.last.Note)), signedText(r.note)...)).String()[:16]
 	path := filepath.Join(w.dir, evidenceName, l.name+"-"+what+"-"+id+".json")
 	if _, err := os.Stat(path); err == nil {
 		return
 	}
 	if place(path, append(content, '\n')) == nil {
-		l.evidence++
+		*count++
 	}
 }
 

@@ -230,15 +230,96 @@ func TestWitnessRefusesForks(t *testing.T) {
 			t.Errorf("%s: no evidence: %v", test.what, err)
 		}
 	}
-	if s := w.status(); s.Evidence != 3 || s.Size != 17 {
+	if s := w.status(); s.Evidence != 2 || s.Unproven != 1 || s.Size != 17 {
 		t.Errorf("%+v", s)
 	}
 	w.open(t)
-	if s := w.status(); s.Evidence != 3 || s.Size != 17 {
+	if s := w.status(); s.Evidence != 2 || s.Unproven != 1 || s.Size != 17 {
 		t.Errorf("after a restart: %+v", s)
 	}
 	w.grow(t, "true")
 	w.mustSign(t, 17, 18) // the true log goes on
+}
+
+// TestWitnessAnswersAgain: who repeats the newest checkpoint, with whatever signatures of others behind it, gets what was answered;
+// nothing is signed or written for it.
+func TestWitnessAnswersAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.mustSign(t, 0, 17)
+	state := filepath.Join(w.dir, w.logs[origin].name+stateSuffix)
+	before, err := os.Stat(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := func(body []byte) string {
+		t.Helper()
+		r := post(t, w, body)
+		if r.Code != http.StatusOK {
+			t.Fatalf("%d %s", r.Code, r.Body)
+		}
+		return r.Body.String()
+	}
+	first := again(w.body(t, 17, 17))
+	strangers, _ := keysOf(t, "stranger.example", false)
+	more, err := ledger.Checkpoint{Origin: origin, Size: 17, Time: testTime}.Sign(strangers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, line, _ := bytes.Cut(more, []byte("\n\n"))
+	for range 3 {
+		if again(w.body(t, 17, 17)) != first || again(append(w.body(t, 17, 17), line...)) != first {
+			t.Error("it signs again")
+		}
+	}
+	w.open(t) // the answer is gone: it is signed once more, and nothing written
+	if first = again(w.body(t, 17, 17)); again(w.body(t, 17, 17)) != first {
+		t.Error("it signs again after a restart")
+	}
+	if after, err := os.Stat(state); err != nil || !os.SameFile(before, after) {
+		t.Errorf("the state was written again: %v", err)
+	}
+}
+
+// TestBogusProofsAreNoFork: what anybody can send raises no alarm and leaves room for what does.
+func TestBogusProofsAreNoFork(t *testing.T) {
+	t.Parallel()
+	w, impostor := newWorld(t), newLog(t, origin)
+	w.mustSign(t, 0, 5)
+	strangers, _ := keysOf(t, "stranger.example", false)
+	for i := range 3 * maxUnproven {
+		size := uint64(6 + i)
+		body := bodyOf(5, []ledger.Hash{{byte(i)}}, w.checkpoint(t, size, testTime))
+		if r := post(t, w, body); r.Code != http.StatusUnprocessableEntity {
+			t.Errorf("bogus: %d", r.Code)
+		}
+		more, err := ledger.Checkpoint{Origin: origin, Size: size, Time: testTime}.Sign(strangers...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, line, _ := bytes.Cut(more, []byte("\n\n"))
+		if r := post(t, w, append(body, line...)); r.Code != http.StatusUnprocessableEntity {
+			t.Errorf("bogus: %d", r.Code)
+		}
+		if r := post(t, w, impostor.body(t, 5, size)); r.Code != http.StatusForbidden {
+			t.Errorf("not signed: %d", r.Code)
+		}
+	}
+	if s := w.status(); s.Evidence != 0 || s.Unproven != maxUnproven || s.Refused != 3*maxUnproven {
+		t.Errorf("%+v", s)
+	}
+	files, err := os.ReadDir(filepath.Join(w.dir, evidenceName))
+	if err != nil || len(files) != maxUnproven {
+		t.Errorf("%d files, %v", len(files), err)
+	}
+	w.grow(t, "other")
+	late := bodyOf(5, nil, w.checkpoint(t, 5, testTime.Add(time.Hour)))
+	for range 3 {
+		post(t, w, late)
+		if s := w.status(); s.Evidence != 1 {
+			t.Errorf("a fork: %+v", s)
+		}
+	}
 }
 
 func TestWitnessRefuses(t *testing.T) {

@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(t *testing.T) licence.Store) {
 		{"find by id code", findByIDCode},
 		{"list by holder", listByHolder},
 		{"list by holder after update", listByHolderAfterUpdate},
+		{"list ever held", listEverHeld},
 		{"list registered", listRegistered},
 		{"has licences", hasLicences},
 		{"code round trip", codeRoundTrip},

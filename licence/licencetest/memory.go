@@ -98,6 +98,13 @@ func (m *memory) ListByHolder(ctx context.Context, digests [][]byte, items []str
 	return rows[:min(limit, len(rows))], total, nil
 }
 
+func (m *memory) ListEverHeld(ctx context.Context, digest []byte, after string, limit int) ([]licence.Stored, error) {
+	rows, err := m.choose(ctx, byCode, func(row licence.Stored) bool {
+		return row.Code > after && slices.ContainsFunc(row.HolderDigests, func(held []byte) bool { return bytes.Equal(held, digest) })
+	})
+	return rows[:min(limit, len(rows))], err
+}
+
 func (m *memory) ListRegistered(ctx context.Context, item, department, bizNum, divisionCode string, limit int) ([]string, error) {
 	rows, err := m.choose(ctx, byAge, func(row licence.Stored) bool {
 		return row.State == licence.Registered && row.Item == item && row.Department == department &&
@@ -164,6 +171,8 @@ func (m *memory) choose(ctx context.Context, order func(a, b licence.Stored) int
 func byAge(a, b licence.Stored) int {
 	return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Code, b.Code))
 }
+
+func byCode(a, b licence.Stored) int { return cmp.Compare(a.Code, b.Code) }
 
 func byIssue(a, b licence.Stored) int {
 	return cmp.Or(b.IssueTime.Compare(a.IssueTime), cmp.Compare(a.Code, b.Code))

@@ -216,6 +216,37 @@ func listByHolder(t *testing.T, s licence.Store) {
 	}
 }
 
+func listEverHeld(t *testing.T, s licence.Store) {
+	insert(t, s,
+		row("L3", heldBy("a", "b"), issued(epoch)),
+		row("L1", heldBy("a"), ofItem("B")), // not issued
+		row("L4", heldBy("a"), issued(epoch), inState(licence.Abolished)),
+		row("L2", heldBy("c"), issued(epoch)),
+		row("L5", inState(licence.Deleted)),
+	)
+	for _, one := range []struct {
+		holder, after string
+		limit         int
+		want          []string
+	}{
+		{"a", "", 10, []string{"L1", "L3", "L4"}},
+		{"a", "", 2, []string{"L1", "L3"}},
+		{"a", "L3", 2, []string{"L4"}},
+		{"a", "L4", 2, nil},
+		{"b", "", 10, []string{"L3"}},
+		{"nobody", "", 10, nil},
+	} {
+		rows, err := s.ListEverHeld(t.Context(), digest(one.holder), one.after, one.limit)
+		if err != nil || !slices.Equal(codesOf(rows), one.want) {
+			t.Errorf("%+v: %v, %v", one, codesOf(rows), err)
+		}
+	}
+	rows, err := s.ListEverHeld(t.Context(), digest("b"), "", 1)
+	if want := row("L3", heldBy("a", "b"), issued(epoch)); err != nil || len(rows) != 1 || !sameRow(rows[0], want) {
+		t.Errorf("ListEverHeld = %+v, %v; want the whole row %+v", rows, err, want)
+	}
+}
+
 func listByHolderAfterUpdate(t *testing.T, s licence.Store) {
 	first := row("L1", heldBy("a", "b"), issued(epoch))
 	insert(t, s, first)
@@ -409,6 +440,9 @@ func cancelledContext(t *testing.T, s licence.Store) {
 	}
 	if _, _, err := s.ListByHolder(ctx, [][]byte{digest("x")}, []string{"A"}, 1, 0); !errors.Is(err, context.Canceled) {
 		t.Errorf("ListByHolder = %v, want context.Canceled", err)
+	}
+	if _, err := s.ListEverHeld(ctx, digest("x"), "", 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("ListEverHeld = %v, want context.Canceled", err)
 	}
 	if _, err := s.ListRegistered(ctx, "A", "D1", "", "", 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("ListRegistered = %v, want context.Canceled", err)

@@ -67,7 +67,7 @@ var owners = map[string][]string{
 	"github.com/jackc/pgx/v5":         {"store", "store/storetest"},
 	"github.com/pressly/goose/v3":     {"store", "store/migrations"},
 
-	"github.com/klauspost/compress":      {"audit", "caddymodule"},
+	"github.com/klauspost/compress":      {"audit", "caddymodule", "render"},
 	"github.com/transparency-dev/merkle": {"audit/ledger"},
 	"golang.org/x/mod":                   {"audit/ledger"},
 }

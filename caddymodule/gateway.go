@@ -19,7 +19,6 @@ import (
 	"licgate/licence"
 	"licgate/policy"
 	"licgate/registry"
-	"licgate/render"
 	"licgate/seal"
 	"licgate/session"
 	"licgate/session/redisstore"
@@ -125,7 +124,7 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 	}); err != nil {
 		return nil, fmt.Errorf("licgate: keys: %w", err)
 	}
-	g.licences = &licence.Service{Store: g.store.Licences(), Keys: g.keys, Now: time.Now, Random: rand.Reader, Unprintable: render.Unprintable}
+	g.licences = &licence.Service{Store: g.store.Licences(), Keys: g.keys, Now: time.Now, Random: rand.Reader, Unprintable: a.fonts.Unprintable}
 	if err := g.guardRows(ctx, a, fresh); err != nil {
 		return nil, fmt.Errorf("licgate: integrity: %w", err)
 	}

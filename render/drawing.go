@@ -269,9 +269,9 @@ func (p *figure) round(step float64) {
 
 // outlines adds a line of text to a figure, its baseline along the x axis from the origin of at. It returns
 // how far the line reaches, in points along that axis.
-func (p *figure) outlines(size float64, text string, at matrix) (width float64, err error) {
+func (p *figure) outlines(chain *Fonts, size float64, text string, at matrix) (width float64, err error) {
 	for _, r := range text {
-		f, id, ok := drawnAs(r)
+		f, id, ok := chain.drawnAs(r)
 		if !ok {
 			continue
 		}
@@ -308,19 +308,24 @@ func (o *outliner) curveTo(x1, y1, x2, y2, x, y float64) {
 }
 
 // typesetter measures texts in the fonts that they are drawn in. Not for concurrent use.
-type typesetter struct{ advances map[rune]float64 }
+type typesetter struct {
+	chain    *Fonts
+	advances map[rune]float64
+}
 
-func newTypesetter() *typesetter { return &typesetter{advances: map[rune]float64{}} }
+func newTypesetter(chain *Fonts) *typesetter {
+	return &typesetter{chain: chain, advances: map[rune]float64{}}
+}
 
 // drawnAs finds the font and glyph that show a character: 〓 when none has it, nothing when it is invisible.
-func drawnAs(r rune) (*font, uint16, bool) {
+func (s *Fonts) drawnAs(r rune) (*font, uint16, bool) {
 	if invisible(r) {
 		return nil, 0, false
 	}
-	if f, id, ok := embedded.find(r); ok {
+	if f, id, ok := s.find(r); ok {
 		return f, id, true
 	}
-	return embedded.find(geta)
+	return s.find(geta)
 }
 
 // advance is a character's width in em.
@@ -329,7 +334,7 @@ func (t *typesetter) advance(r rune) float64 {
 		return w
 	}
 	w := 0.0
-	if f, id, ok := drawnAs(r); ok {
+	if f, id, ok := t.chain.drawnAs(r); ok {
 		w = float64(f.advance(id)) / float64(f.unitsPerEm)
 	}
 	t.advances[r] = w
@@ -342,7 +347,7 @@ func (t *typesetter) shown(s string) string {
 		if invisible(r) {
 			return -1
 		}
-		if _, _, ok := embedded.find(r); !ok {
+		if _, _, ok := t.chain.find(r); !ok {
 			return geta
 		}
 		return r

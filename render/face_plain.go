@@ -48,7 +48,7 @@ func compose(v *View) (*drawing, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &plain{drawing: &drawing{fonts: newTypesetter()}, view: v, marks: marks}
+	s := &plain{drawing: &drawing{fonts: newTypesetter(v.fonts())}, view: v, marks: marks}
 	if v.Template != nil {
 		return s.drawing, s.template()
 	}

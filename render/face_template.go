@@ -338,7 +338,7 @@ func (c *composer) void(p *facePage, onto *sheet, x, y float64) error {
 	if most := math.Hypot(p.width, p.height) * 0.66; width > most {
 		size, width = size*most/width, most
 	}
-	if _, err := letters.outlines(size, s.Label, matrix{1, 0, 0, 1, -width / 2, size * 0.38}); err != nil {
+	if _, err := letters.outlines(c.fonts.chain, size, s.Label, matrix{1, 0, 0, 1, -width / 2, size * 0.38}); err != nil {
 		return fmt.Errorf("standing: %w", err)
 	}
 	onto.place(&shape{marks: []*figureMark{{figure: letters, ink: red, width: max(0.8, size/60)}}}, turned(slope, x+p.width/2, y+p.height/2))

@@ -203,7 +203,7 @@ func TestFaceCarries(t *testing.T) {
 
 func TestFaceShrinks(t *testing.T) {
 	t.Parallel()
-	c := &composer{fonts: newTypesetter()}
+	c := &composer{fonts: newTypesetter(embedded)}
 	s := style{size: 12, min: 6, leading: 1.3}
 	for _, test := range []struct {
 		text  string

@@ -67,6 +67,7 @@ func FuzzPage(f *testing.F) {
 func FuzzParseFont(f *testing.F) {
 	whole := tinyFont(f)
 	f.Add(whole)
+	f.Add(ownFont(f, nil))
 	for _, at := range []int{5, 20, 100, 300, len(whole) / 2, len(whole) - 8} {
 		broken := bytes.Clone(whole)
 		broken[at] ^= 0xff
@@ -78,7 +79,8 @@ func FuzzParseFont(f *testing.F) {
 			return
 		}
 		s := newSubset(font)
-		for _, r := range "AB一" {
+		_ = font.fit()
+		for _, r := range "AB一𬱖" {
 			id := font.glyph(r)
 			s.add(r, id)
 			if contours, err := font.contours(id); err == nil {
@@ -144,9 +146,27 @@ func benchmarkFile(b *testing.B, draw func(*View) (*File, error), v *View) {
 }
 
 func BenchmarkLoadFont(b *testing.B) {
+	for name, packed := range map[string][]byte{"NotoSansSC": notoSansSC, "GlyphWikiMincho": glyphWikiMincho} {
+		b.Run(name, func(b *testing.B) { benchmarkLoadFont(b, packed) })
+		b.Run(name+"/characters", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := embeddedFace(name, packed, "").covers(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func benchmarkLoadFont(b *testing.B, packed []byte) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := embeddedFont("fonts/NotoSansSC-Regular.ttf.gz")(); err != nil {
+		data, err := unpack(packed)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := parseFont("font", data); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 // The file is not signed. Who signs it adds Doc_0/Signs and names it in OFD.xml after DocRoot; the entries of the
 // package can be copied as they are.
 func OFD(v *View) (*File, error) {
-	if err := embedded.check(); err != nil {
+	if err := v.fonts().check(); err != nil {
 		return nil, err
 	}
 	face, err := compose(v)
@@ -49,7 +49,7 @@ const (
 
 // paintOFD writes a drawing as an OFD package. Its parts refer to one another by paths from where they stand.
 func paintOFD(from *drawing, about *ofdAbout) ([]byte, error) {
-	p := &ofdPainter{fonts: newUsedFonts(), named: map[any]int{}}
+	p := &ofdPainter{fonts: newUsedFonts(from.fonts.chain), named: map[any]int{}}
 	pages, contents := []byte(nil), []ofdPart(nil)
 	for i, s := range from.sheets {
 		content, err := p.page(s)

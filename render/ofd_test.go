@@ -23,10 +23,10 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // specimen is a drawing that has one of everything.
 func specimen(t testing.TB) *drawing {
 	t.Helper()
-	d := &drawing{fonts: newTypesetter()}
+	d := &drawing{fonts: newTypesetter(embedded)}
 	s := d.newSheet(300, 200)
 	letters, err := &figure{}, error(nil)
-	if _, err = letters.outlines(20, "印", turned(0, 0, 0)); err != nil {
+	if _, err = letters.outlines(embedded, 20, "印", turned(0, 0, 0)); err != nil {
 		t.Fatal(err)
 	}
 	stamp := &shape{marks: []*figureMark{{figure: letters, ink: 0xf8d9d6}, {figure: rectangle(-4, -22, 30, 30), ink: 0xe7e9ec, width: 1}}}
@@ -214,7 +214,7 @@ func checkLetters(t testing.TB, p *ofdPackage) {
 		for _, l := range p.letters(t, page) {
 			f := fonts[l.font]
 			id := f.glyph(l.r)
-			want, old, _ := drawnAs(l.r)
+			want, old, _ := embedded.drawnAs(l.r)
 			if id == 0 || f.name != want.name || f.advance(id) != want.advance(old) {
 				t.Errorf("%q is glyph %d of %s", l.r, id, f.name)
 				continue
@@ -472,7 +472,7 @@ func BenchmarkFaceOFD(b *testing.B) {
 // TestOFDFontOfManyCharacters has more characters than the cmap's first subtable can hold: the second has them all.
 func TestOFDFontOfManyCharacters(t *testing.T) {
 	t.Parallel()
-	fonts := newUsedFonts()
+	fonts := newUsedFonts(embedded)
 	for r := rune(0x3400); r < 0x3400+cmapMost+1000; r++ {
 		fonts.glyph(r)
 	}

@@ -8,7 +8,7 @@ import (
 // only where the text does not fit. A value that a template refuses to continue elsewhere is ErrOverflow. The same View gives the same bytes. Characters that no font has are drawn as 〓; a photo that cannot
 // be read is named as such in its place.
 func PDF(v *View) (*File, error) {
-	if err := embedded.check(); err != nil {
+	if err := v.fonts().check(); err != nil {
 		return nil, err
 	}
 	face, err := compose(v)

@@ -125,10 +125,10 @@ func TestPDFSameViewSameBytes(t *testing.T) {
 }
 
 // checkReproducible draws a View twice, and another one: the same bytes, and another identifier.
-func checkReproducible(t *testing.T, draw func(*View) ([]byte, error), id func([]byte) string) {
+func checkReproducible(t *testing.T, draw func(*View) (*File, error), id func([]byte) string) {
 	t.Helper()
 	drawn := func(change func(*View)) []byte {
-		data, err := draw(with(change))
+		data, err := dataOf(draw(with(change)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-.PHONY: demo run build test bench lint fmt fuzz setup clean
+.PHONY: demo run build test bench lint fmt fuzz pictures setup clean
 
 # Builds licgate, starts it on loopback with fresh demo data, plays the standard's two flows, leaves it running.
 demo: build
@@ -31,6 +31,11 @@ fmt:
 # Longer fuzzing.
 fuzz:
 	tools/fuzz.sh 2m
+
+# Draws each shipped template, as page (1280 and 390 px) and as PDF, for people to look at.
+pictures:
+	mkdir -p docs/pictures
+	LICGATE_PICTURES=$(CURDIR)/docs/pictures go test -count=1 -run '^TestPictures$$' ./render
 
 setup:
 	@tools/setup.sh

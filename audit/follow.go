@@ -18,20 +18,34 @@ func (j *Journal) Follow(ctx context.Context, after uint64, visit func(sequence 
 	return errors.Join(err, w.close())
 }
 
+// Newest visits the last count records that are confirmed now, as Follow does, and returns.
+func (j *Journal) Newest(ctx context.Context, count uint64, visit func(sequence uint64, record []byte) error) error {
+	last, _ := j.Last()
+	w := &walker{system: j.keeper.system, dir: j.keeper.dir, next: last - min(last, count) + 1}
+	return errors.Join(w.upTo(ctx, last, visit), w.close())
+}
+
+// upTo visits the records up to a sequence.
+func (w *walker) upTo(ctx context.Context, last uint64, visit func(sequence uint64, record []byte) error) error {
+	for {
+		f, err := w.read(ctx, last)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("audit: following the journal: %w", err)
+		}
+		if err := visit(f.sequence(), f.payload); err != nil {
+			return err
+		}
+	}
+}
+
 func (j *Journal) follow(ctx context.Context, w *walker, visit func(sequence uint64, record []byte) error) error {
 	for {
 		confirmed, advanced := j.watch(w.next)
-		for {
-			f, err := w.read(ctx, confirmed)
-			if err == io.EOF {
-				break
-			}
-			if err != nil {
-				return fmt.Errorf("audit: following the journal: %w", err)
-			}
-			if err := visit(f.sequence(), f.payload); err != nil {
-				return err
-			}
+		if err := w.upTo(ctx, confirmed, visit); err != nil {
+			return err
 		}
 		w.next = max(w.next, confirmed+1)
 		if advanced == nil {

@@ -10,8 +10,10 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"licgate/audit"
+	"licgate/gm"
 	"licgate/policy"
 	"licgate/registry"
+	"licgate/store"
 )
 
 // adminFailure says an error to an administrator: what is wrong and what to do.
@@ -68,8 +70,12 @@ var adminFailures = []struct {
 	{errProposer, http.StatusConflict, "提交人现在不是启用的安全管理员，不能批准：请驳回后由现任安全管理员重新提交"},
 	{errNoSecond, http.StatusConflict, "这类变更须由第二名安全管理员批准，而现在只有一名启用的安全管理员"},
 	{errOutOfTime, http.StatusGone, "这项变更已过批准期限，请重新提交"},
+	{gm.ErrIntegrity, http.StatusInternalServerError, "数据库中有一行被改动过，拒绝使用：请执行 licgate doctor --integrity 查出是哪一行"},
 	{registry.ErrNoPending, http.StatusNotFound, "没有这个编号的待批变更"},
+	{registry.ErrRedeclared, http.StatusConflict, "这项变更刚刚被重新加密，请重新查看并批准"},
 	{registry.ErrDecided, http.StatusConflict, "这项变更已经被批准、驳回或过期"},
+	{store.ErrNoJob, http.StatusNotFound, "没有这个编号的密钥任务"},
+	{store.ErrJobTaken, http.StatusConflict, "这项密钥任务刚刚被改变，请重新查看：licgate keys status"},
 	{registry.ErrNoForm, http.StatusNotFound, "没有这个编号的申请表"},
 	{registry.ErrFormExists, http.StatusConflict, "这个编号的申请表已经提交过"},
 	{errUnknownObject, http.StatusNotFound, "没有这个应用、账户或管理员"},

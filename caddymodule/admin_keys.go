@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"licgate/gm"
 	"licgate/licence"
+	"licgate/registry"
 	"licgate/store"
 )
 
@@ -51,29 +53,39 @@ func (c *adminCall) keys(nothing) (*keysReport, error) {
 			Created: k.Created, Retired: k.Retired, Destroyed: k.Destroyed, Shredded: k.Shredded, Damaged: k.Damaged,
 		})
 	}
-	out.Jobs, err = g.store.Jobs(c.r.Context(), 20)
-	if out.Jobs == nil {
-		out.Jobs = []store.KeyJob{}
+	out.Jobs = []store.KeyJob{}
+	jobs, err := g.store.Jobs(c.r.Context(), 20)
+	for _, j := range jobs {
+		out.Jobs = append(out.Jobs, c.toldOf(j))
 	}
 	return out, err
 }
 
+// toldOf is a job without licences' codes: where it stands, and, for who does not decide it, which one is to be shredded.
+func (c *adminCall) toldOf(j store.KeyJob) store.KeyJob {
+	j.Progress.Cursor = ""
+	if c.who.may(powerSecurity) != nil {
+		j.Licence = ""
+	}
+	return j
+}
+
 // keyJob is one job, for who waits for it.
 func (c *adminCall) keyJob(nothing) (store.KeyJob, error) {
-	number, err := strconv.ParseInt(c.path["number"], 10, 64)
-	if err != nil {
-		return store.KeyJob{}, adminError(http.StatusBadRequest, "任务编号应为数字")
-	}
-	jobs, err := c.app.gateway.store.Jobs(c.r.Context(), 1000)
+	number, err := c.jobNumber()
 	if err != nil {
 		return store.KeyJob{}, err
 	}
-	for _, j := range jobs {
-		if j.Number == number {
-			return j, nil
-		}
+	j, err := c.app.gateway.store.Job(c.r.Context(), number)
+	return c.toldOf(j), err
+}
+
+func (c *adminCall) jobNumber() (int64, error) {
+	number, err := strconv.ParseInt(c.path["number"], 10, 64)
+	if err != nil {
+		return 0, adminError(http.StatusBadRequest, "任务编号应为数字")
 	}
-	return store.KeyJob{}, adminError(http.StatusNotFound, "没有这个编号的密钥任务")
+	return number, nil
 }
 
 type rotateRequest struct {
@@ -105,7 +117,7 @@ func (c *adminCall) rotateKeys(q rotateRequest) (store.KeyJob, error) {
 			return store.KeyJob{}, err
 		}
 	}
-	return c.addJob(store.KeyJob{Kind: jobRotate, Department: q.Department, Why: q.Why, Phase: phaseRotate})
+	return c.addJob(store.KeyJob{Kind: jobRotate, Department: q.Department, By: c.who.String(), Why: q.Why, Phase: phaseRotate}, store.JobRunning)
 }
 
 // knownDepartment refuses a department that neither the registry nor a key knows: it was mistyped.
@@ -125,9 +137,9 @@ func (c *adminCall) knownDepartment(ctx context.Context, code string) error {
 	return adminError(http.StatusNotFound, "没有代码为 %s 的部门", code)
 }
 
-// addJob keeps a job and has it begun.
-func (c *adminCall) addJob(j store.KeyJob) (store.KeyJob, error) {
-	j.By, j.State, j.Started = c.who.String(), store.JobRunning, time.Now()
+// addJob keeps a job and has it begun, unless it is only proposed.
+func (c *adminCall) addJob(j store.KeyJob, state string) (store.KeyJob, error) {
+	j.State, j.Started = state, time.Now()
 	j.Changed = j.Started
 	// Kept even if the administrator does not wait: it was recorded.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), changeTimeout)
@@ -167,58 +179,129 @@ func (c *adminCall) shredKeys(q shredRequest) (store.KeyJob, error) {
 	if err := checkRemark("why", q.Why); err != nil {
 		return store.KeyJob{}, err
 	}
+	j := store.KeyJob{Kind: jobShredDepartment, Department: q.Department, Licence: q.Licence, By: c.who.String(), Why: q.Why, Phase: phaseShred}
 	if q.Licence != "" {
-		return c.shredLicence(q)
+		j.Kind = jobShredLicence
 	}
-	return c.shredDepartment(q)
-}
-
-// shredDepartment destroys the department's keys, in one go, and has its rows emptied in the background.
-func (c *adminCall) shredDepartment(q shredRequest) (store.KeyJob, error) {
-	g := c.app.gateway
-	if err := c.knownDepartment(c.r.Context(), q.Department); err != nil {
+	if err := c.shreddable(&j); err != nil {
 		return store.KeyJob{}, err
 	}
+	if !c.app.needsSecond(c.who) {
+		return c.beginShredding(j, c.app.gateway.store.AddJob)
+	}
+	if c.app.gateway.state.Load().registry.Platform().Enabled(registry.RoleSecurity) < 2 {
+		return store.KeyJob{}, errNoSecond
+	}
+	return c.addJob(j, store.JobProposed)
+}
+
+// shreddable refuses what can't be shredded, and finds whose keys a licence is sealed by. That is read off the sealed value: the row may
+// have been altered.
+func (c *adminCall) shreddable(j *store.KeyJob) error {
+	g, ctx := c.app.gateway, c.r.Context()
+	if j.Kind == jobShredDepartment {
+		return c.knownDepartment(ctx, j.Department)
+	}
+	status, err := g.keys.Status(ctx)
+	if err != nil {
+		return err
+	}
+	by, err := g.store.LicenceKey(ctx, j.Licence)
+	switch {
+	case errors.Is(err, licence.ErrNotFound):
+		return adminError(http.StatusNotFound, "没有这个编码的证照")
+	case errors.Is(err, gm.ErrSealed):
+		return adminError(http.StatusConflict, "该证照的密文已被改动，看不出由哪个密钥加密：请先从备份恢复该行，或粉碎整个部门")
+	case err != nil:
+		return err
+	}
+	i := slices.IndexFunc(status.Keys, func(k gm.KeyStatus) bool { return k.ID == by })
+	if i < 0 || status.Keys[i].Department == "" {
+		return adminError(http.StatusConflict, "该证照由根密钥加密，粉碎之后仍可解开：请先执行 licgate keys rotate")
+	}
+	j.Department = status.Keys[i].Department
+	return nil
+}
+
+// beginShredding keeps the job and does its first phase at once. The worker does it again when this process dies in between, and what follows
+// in any case.
+func (c *adminCall) beginShredding(j store.KeyJob, keep func(context.Context, store.KeyJob) (store.KeyJob, error)) (store.KeyJob, error) {
+	// Gone through with even if the administrator does not wait: it was recorded.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), changeTimeout)
 	defer cancel()
-	err := g.keys.Shred(ctx, q.Department, func(ctx context.Context) (bool, error) {
-		status, err := g.keys.Status(ctx)
-		if err != nil {
-			return false, err
+	j.State, j.Started = store.JobRunning, time.Now()
+	j.Changed = j.Started
+	j, err := keep(ctx, j)
+	if err != nil {
+		return j, err
+	}
+	defer c.app.keyWork.hurry()
+	err = c.app.keyWork.shred(ctx, &j)
+	if said := shredFailure(err, j.Department); said != nil {
+		j.State, j.Error = store.JobFailed, err.Error()
+		_, kept := c.app.gateway.store.SaveJob(ctx, j)
+		if errors.Is(kept, store.ErrJobTaken) {
+			kept = nil // the worker found the same
 		}
-		var own []gm.KeyID
-		for _, k := range status.Keys {
-			if k.Department == q.Department {
-				own = append(own, k.ID)
-			}
-		}
-		return g.store.SealedElsewhere(ctx, q.Department, own)
-	})
+		return j, errors.Join(said, kept)
+	}
+	return j, err
+}
+
+// shredFailure says why a department can't be shredded as things are; nil: that is not why.
+func shredFailure(err error, department string) error {
 	switch {
 	case errors.Is(err, gm.ErrElsewhere):
-		return store.KeyJob{}, adminError(http.StatusConflict, "该部门还有证照由根密钥加密，粉碎之后仍可解开：请先执行 licgate keys rotate --department %s", q.Department)
+		return adminError(http.StatusConflict, "该部门还有证照由根密钥加密，粉碎之后仍可解开：请先执行 licgate keys rotate --department %s", department)
 	case errors.Is(err, gm.ErrKeyUnknown):
-		return store.KeyJob{}, adminError(http.StatusConflict, "该部门没有数据密钥：若有旧证照，请先执行 licgate keys rotate --department %s", q.Department)
-	case err != nil:
-		return store.KeyJob{}, err
+		return adminError(http.StatusConflict, "该部门没有数据密钥：若有旧证照，请先执行 licgate keys rotate --department %s", department)
+	case errors.Is(err, errReopened):
+		return adminError(http.StatusConflict, "该部门在粉碎期间又启用了新的密钥：请重新粉碎")
 	}
-	return c.addJob(store.KeyJob{Kind: jobShredDepartment, Department: q.Department, Why: q.Why, Phase: phaseBury})
+	return nil
 }
 
-// shredLicence empties the licence's row now, and has its department's other licences sealed under a new key; with the old one every copy
-// in backups goes.
-func (c *adminCall) shredLicence(q shredRequest) (store.KeyJob, error) {
-	g := c.app.gateway
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), changeTimeout)
-	defer cancel()
-	department, err := g.store.BuryLicence(ctx, q.Licence)
-	if errors.Is(err, licence.ErrNotFound) {
-		return store.KeyJob{}, adminError(http.StatusNotFound, "没有这个编码的证照")
-	}
+// proposedJob is a shredding that waits for this administrator.
+func (c *adminCall) proposedJob() (store.KeyJob, error) {
+	number, err := c.jobNumber()
 	if err != nil {
 		return store.KeyJob{}, err
 	}
-	return c.addJob(store.KeyJob{Kind: jobShredLicence, Department: department, Why: q.Why, Phase: phaseRotate})
+	j, err := c.app.gateway.store.Job(c.r.Context(), number)
+	if err == nil && j.State != store.JobProposed {
+		err = registry.ErrDecided
+	}
+	return j, err
+}
+
+// approveJob has a proposed shredding begun.
+func (c *adminCall) approveJob(nothing) (store.KeyJob, error) {
+	j, err := c.proposedJob()
+	switch {
+	case err != nil:
+		return store.KeyJob{}, err
+	case time.Now().After(j.Started.Add(time.Duration(c.app.ApprovalExpiry))):
+		return store.KeyJob{}, errOutOfTime
+	case !c.who.whole && j.By == c.who.String():
+		return store.KeyJob{}, errSelf
+	case !c.who.whole && !c.app.securityAdministrator(j.By):
+		return store.KeyJob{}, errProposer
+	}
+	if err := c.shreddable(&j); err != nil {
+		return store.KeyJob{}, err
+	}
+	j.DecidedBy = c.who.String()
+	return c.beginShredding(j, c.app.gateway.store.SaveJob)
+}
+
+// rejectJob ends a proposed shredding; who proposed it may withdraw it so.
+func (c *adminCall) rejectJob(nothing) (store.KeyJob, error) {
+	j, err := c.proposedJob()
+	if err != nil {
+		return store.KeyJob{}, err
+	}
+	j.State, j.DecidedBy, j.Licence, j.Changed = store.JobRejected, c.who.String(), "", time.Now()
+	return c.app.gateway.store.SaveJob(c.r.Context(), j)
 }
 
 // rewrapped is how many data keys were wrapped anew.

@@ -252,7 +252,9 @@ func (g *gateway) save(ctx context.Context, p *plannedChange, c change, version 
 	if c.approves == nil {
 		return g.store.SavePlatform(ctx, p.Next, version)
 	}
-	return g.store.SaveApproved(ctx, p.Next, version, c.approves.ID, registry.Pending{DecidedBy: c.by.String(), Decided: p.now, Note: c.note})
+	return g.store.SaveApproved(ctx, p.Next, version, c.approves.ID, registry.Pending{
+		DecidedBy: c.by.String(), Decided: p.now, Note: c.note, Declaration: c.approves.Declaration,
+	})
 }
 
 // changeTimeout bounds the writing of a change.

@@ -40,6 +40,9 @@ func (a *App) needsApproval(classes []string, c change) bool {
 	})
 }
 
+// needsSecond reports whether what can't be undone waits for a second administrator: where any class of changes does.
+func (a *App) needsSecond(by administrator) bool { return !by.whole && len(a.Approval) > 0 }
+
 // keepPending keeps a change for a second administrator. Secrets that its file gave are in it as hashes only.
 func (a *App) keepPending(ctx context.Context, p *plannedChange, classes []string, c change) (int64, error) {
 	if !c.by.whole && p.current.Enabled(registry.RoleSecurity) < 2 {

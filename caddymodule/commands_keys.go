@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -68,7 +69,8 @@ func keysCommands(cmd *cobra.Command) {
 	shred.Flags().Bool("detach", false, "不等待，立即返回")
 	run(shred, cobra.NoArgs, shredCommand)
 
-	group(cmd, status, rotate, rewrap, shred)
+	group(cmd, status, rotate, rewrap, shred, decideJobCommand("approve", "批准一项待批的粉碎，立即执行（无法撤销）"),
+		decideJobCommand("reject", "驳回一项待批的粉碎（提交人可以此撤回）"))
 }
 
 func shredCommand(cmd *cobra.Command, _ []string) error {
@@ -94,6 +96,20 @@ func shredCommand(cmd *cobra.Command, _ []string) error {
 	return startKeyJob(cmd, "keys/shred", q)
 }
 
+// decideJobCommand approves or rejects a proposed shredding.
+func decideJobCommand(what, help string) *cobra.Command {
+	decide := &cobra.Command{Use: what + " 任务编号", Short: help}
+	gatewayFlags(decide)
+	decide.Flags().Bool("detach", false, "不等待，立即返回")
+	run(decide, cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
+		if _, err := strconv.ParseInt(args[0], 10, 64); err != nil {
+			return usageError("任务编号应为数字，见 licgate keys status")
+		}
+		return startKeyJob(cmd, "keys/jobs/"+args[0]+"/"+what, nothing{})
+	})
+	return decide
+}
+
 // startKeyJob begins a job and shows how far it is, until it is over or waits for old keys' grace.
 func startKeyJob(cmd *cobra.Command, path string, question any) error {
 	var j store.KeyJob
@@ -115,14 +131,23 @@ func startKeyJob(cmd *cobra.Command, path string, question any) error {
 	}
 	bar.end()
 	if asJSON(cmd) {
-		return printJSON(cmd, j)
+		if err := printJSON(cmd, j); err != nil {
+			return err
+		}
 	}
-	fmt.Fprintln(cmd.OutOrStdout(), jobText(j))
+	switch {
+	case j.State == store.JobFailed:
+		return errors.New(jobText(j))
+	case !asJSON(cmd):
+		fmt.Fprintln(cmd.OutOrStdout(), jobText(j))
+	}
 	return nil
 }
 
 func phaseText(phase string) string {
 	switch phase {
+	case phaseShred:
+		return "粉碎"
 	case phaseRotate:
 		return "换用新密钥"
 	case phaseBury:
@@ -135,6 +160,8 @@ func phaseText(phase string) string {
 		return "重新加密账户证件号码"
 	case phaseChanges:
 		return "重新加密待批变更"
+	case phaseScrub:
+		return "清理数据库文件"
 	}
 	return "销毁旧密钥"
 }
@@ -142,11 +169,21 @@ func phaseText(phase string) string {
 func jobText(j store.KeyJob) string {
 	what := map[string]string{jobRotate: "轮换", jobShredDepartment: "粉碎部门", jobShredLicence: "粉碎证照"}[j.Kind]
 	text := fmt.Sprintf("任务 %d（%s，%s）：", j.Number, what, cmp.Or(j.Department, "全部部门"))
+	if j.Licence != "" {
+		text = fmt.Sprintf("任务 %d（%s %s）：", j.Number, what, j.Licence)
+	}
 	switch j.State {
+	case store.JobProposed:
+		text += fmt.Sprintf("%s 提交，依据：%s。须由另一名安全管理员批准后执行：licgate keys approve %d", j.By, j.Why, j.Number)
+	case store.JobRejected:
+		text += "已由 " + j.DecidedBy + " 驳回或撤回"
 	case store.JobRunning:
 		text += fmt.Sprintf("正在%s %d/%d", phaseText(j.Phase), j.Progress.Seen, max(j.Progress.Total, j.Progress.Seen))
 	case store.JobWaiting:
 		text += fmt.Sprintf("重新加密 %d 项完成；旧密钥将于 %s 之后销毁", j.Resealed, j.NotBefore.Local().Format(time.DateTime))
+		if j.Kind == jobShredLicence {
+			text += "，届时备份中的副本才不可解"
+		}
 	case store.JobDone:
 		text += fmt.Sprintf("完成：重新加密 %d 项", j.Resealed)
 		if j.Buried > 0 {
@@ -156,7 +193,10 @@ func jobText(j store.KeyJob) string {
 			text += fmt.Sprintf("，销毁旧密钥 %d 个", j.Destroyed)
 		}
 	case store.JobFailed:
-		text += "失败"
+		text += "未完成"
+		if j.Kind == jobShredLicence && j.Kept > 0 {
+			text += "：该证照在库中已清除，但旧密钥仍被使用，备份中的副本仍可解开。请处理无法打开的数据之后重新执行 licgate keys rotate"
+		}
 	}
 	if j.Refused > 0 {
 		text += fmt.Sprintf("；%d 项无法打开，未动，见网关日志与 licgate doctor --integrity", j.Refused)

@@ -20,6 +20,7 @@ import (
 	"licgate/policy"
 	"licgate/registry"
 	"licgate/render"
+	"licgate/seal"
 	"licgate/session"
 	"licgate/session/redisstore"
 	"licgate/store"
@@ -67,6 +68,7 @@ type gateway struct {
 	sessions session.Store
 	limits   *limits
 	licences *licence.Service
+	seals    *seal.Authority
 	// shared outlives a reload: the current state and the lock of its writers.
 	*shared
 
@@ -127,6 +129,9 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 	if err := g.guardRows(ctx, a, fresh); err != nil {
 		return nil, fmt.Errorf("licgate: integrity: %w", err)
 	}
+	if err := g.openSeals(a); err != nil {
+		return nil, fmt.Errorf("licgate: seals: %w", err)
+	}
 	if g.sessions, err = g.openSessions(ctx, a.Sessions); err != nil {
 		return nil, fmt.Errorf("licgate: sessions: %w", err)
 	}
@@ -158,6 +163,9 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 		s := &shared{shadow: a.Shadow, logger: a.logger, change: newChangeLock()}
 		s.confirm(time.Now())
 		first, err := s.loadState(ctx, g.store)
+		if err == nil {
+			err = a.notRolledBack(ctx, g.journal, first.version)
+		}
 		s.state.Store(first)
 		return s, nil, err
 	}); err != nil {
@@ -203,7 +211,17 @@ func (g *gateway) catchUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	switch now := g.state.Load(); {
+	now := g.state.Load()
+	if version < now.version {
+		// This node's own change may have come between the question and the look at the state: then the store knows of it now.
+		if version, locks, err = g.store.Revisions(ctx); err != nil {
+			return err
+		}
+		if version < now.version {
+			return fmt.Errorf("%w: %d, not %d", errRolledBack, version, now.version)
+		}
+	}
+	switch {
 	case version != now.version:
 		next, err := g.loadState(ctx, g.store)
 		if err != nil {

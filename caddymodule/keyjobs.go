@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"licgate/gm"
+	"licgate/licence"
 	"licgate/policy"
 	"licgate/registry"
 	"licgate/store"
@@ -24,6 +25,7 @@ const (
 
 // Phases of a key job, in order.
 const (
+	phaseShred    = "shred"    // a department's keys are destroyed, or a licence's row is emptied
 	phaseRotate   = "rotate"   // departments get their next keys
 	phaseBury     = "bury"     // rows of shredded licences are emptied
 	phaseLicences = "licences" // sealed anew
@@ -31,6 +33,7 @@ const (
 	phaseRegistry = "registry" // identity numbers of accounts and administrators, as a policy version
 	phaseChanges  = "changes"  // those of changes that wait for approval
 	phaseDestroy  = "destroy"  // old keys
+	phaseScrub    = "scrub"    // what was deleted goes from the database's files
 )
 
 const (
@@ -65,13 +68,17 @@ func (w *keyWorker) run(ctx context.Context) {
 	defer look.Stop()
 	for {
 		jobs, err := w.app.gateway.store.OpenJobs(ctx)
-		for _, j := range jobs {
-			if err == nil && w.free(j) {
-				err = w.work(ctx, j)
-			}
+		if err != nil && ctx.Err() == nil {
+			w.app.logger.Error("the key jobs could not be read", zap.Error(err))
 		}
-		if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrJobTaken) {
-			w.app.logger.Error("a key job does not go on; it is tried again", zap.Error(err))
+		for _, j := range jobs {
+			if !w.free(j) {
+				continue
+			}
+			// One that fails does not hold up the others.
+			if err := w.work(ctx, j); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrJobTaken) {
+				w.app.logger.Error("a key job does not go on; it is tried again", zap.Error(err))
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -114,7 +121,9 @@ func (w *keyWorker) work(ctx context.Context, j store.KeyJob) error {
 			}
 			return fmt.Errorf("key job %d, %s: %w", j.Number, j.Phase, err)
 		}
-		j.Error = ""
+		if j.State != store.JobFailed {
+			j.Error = ""
+		}
 		if next != j.Phase {
 			j.Phase, j.Progress = next, gm.Progress{}
 		}
@@ -122,23 +131,30 @@ func (w *keyWorker) work(ctx context.Context, j store.KeyJob) error {
 			return err
 		}
 	}
-	if j.State == store.JobDone {
-		detail := fmt.Sprintf("密钥任务 %d 完成：重新加密 %d 项，清除 %d 份证照，销毁密钥 %d 个", j.Number, j.Resealed, j.Buried, j.Destroyed)
-		w.app.logger.Info("a key job is done", zap.Int64("job", j.Number), zap.String("kind", j.Kind), zap.Int64("resealed", j.Resealed),
-			zap.Int64("refused", j.Refused), zap.Int("destroyed", j.Destroyed), zap.Int("kept", j.Kept))
-		return w.app.event("keys", detail)
+	if j.State == store.JobWaiting {
+		return nil
 	}
-	return nil
+	outcome := "完成"
+	if j.State == store.JobFailed {
+		outcome = "失败"
+	}
+	detail := fmt.Sprintf("密钥任务 %d %s：重新加密 %d 项，无法打开 %d 项，清除 %d 份证照，销毁密钥 %d 个，保留旧密钥 %d 个",
+		j.Number, outcome, j.Resealed, j.Refused, j.Buried, j.Destroyed, j.Kept)
+	w.app.logger.Info("a key job is over", zap.Int64("job", j.Number), zap.String("kind", j.Kind), zap.String("state", j.State),
+		zap.Int64("resealed", j.Resealed), zap.Int64("refused", j.Refused), zap.Int("destroyed", j.Destroyed), zap.Int("kept", j.Kept))
+	return w.app.event("keys", detail)
 }
 
 // phase does the phase that the job is in, and returns the next one. It may change the job's State.
 func (w *keyWorker) phase(ctx context.Context, j *store.KeyJob) (string, error) {
 	g := w.app.gateway
 	switch j.Phase {
+	case phaseShred:
+		return w.shredded(ctx, j)
 	case phaseRotate:
 		return phaseLicences, w.rotate(ctx, j)
 	case phaseBury:
-		return phaseBury, w.bury(ctx, j)
+		return phaseScrub, w.bury(ctx, j)
 	case phaseLicences:
 		if err := w.reseal(ctx, j, g.store.LicenceValues(j.Department)); err != nil {
 			return "", err
@@ -155,8 +171,58 @@ func (w *keyWorker) phase(ctx context.Context, j *store.KeyJob) (string, error) 
 		return phaseDestroy, w.resealChanges(ctx, j)
 	case phaseDestroy:
 		return w.destroy(ctx, j)
+	case phaseScrub:
+		return phaseScrub, w.scrub(ctx, j)
 	}
 	return "", fmt.Errorf("no phase %q", j.Phase)
+}
+
+// errReopened says that a department got new keys while it was being shredded.
+var errReopened = errors.New("the department has newer keys than the job that shreds it")
+
+// shred makes unreadable what the job is about. Done again, it does what is left.
+func (w *keyWorker) shred(ctx context.Context, j *store.KeyJob) error {
+	g := w.app.gateway
+	if j.Kind == jobShredLicence {
+		err := g.store.BuryLicence(ctx, j.Licence)
+		if errors.Is(err, licence.ErrNotFound) {
+			return nil
+		}
+		return err
+	}
+	keys, err := w.scope(ctx, j)
+	if err != nil {
+		return err
+	}
+	left, newer := len(keys) == 0, false // without keys, Shred says so
+	var own []gm.KeyID
+	for _, k := range keys {
+		own = append(own, k.ID)
+		if k.Destroyed.IsZero() {
+			left, newer = true, newer || k.Created.After(j.Started)
+		}
+	}
+	switch {
+	case !left:
+		return nil
+	case newer:
+		return errReopened
+	}
+	return g.keys.Shred(ctx, j.Department, func(ctx context.Context) (bool, error) { return g.store.SealedElsewhere(ctx, j.Department, own) })
+}
+
+// shredded makes sure of it, for the worker.
+func (w *keyWorker) shredded(ctx context.Context, j *store.KeyJob) (string, error) {
+	err := w.shred(ctx, j)
+	if shredFailure(err, j.Department) != nil {
+		j.State, j.Error = store.JobFailed, err.Error()
+		return phaseShred, nil
+	}
+	j.Licence = ""
+	if j.Kind == jobShredDepartment {
+		return phaseBury, err
+	}
+	return phaseRotate, err
 }
 
 // rotate gives each department of the job its next key. One that has had it since the job began gets no other: so a job that is begun again, or
@@ -195,8 +261,12 @@ func (w *keyWorker) reseal(ctx context.Context, j *store.KeyJob, values gm.Value
 			before, j.Progress = p, p
 			return w.save(ctx, j)
 		},
-		Refused: func(cursor string, err error) {
-			w.app.logger.Error("a stored value does not open; it was left as it is", zap.Int64("job", j.Number), zap.String("row", cursor), zap.Error(err))
+		Refused: func(row string, err error) {
+			if j.Phase == phaseLicences {
+				row = w.app.gateway.auditHash("licence", row)
+			}
+			w.app.logger.Error("a stored value does not open; it was left as it is: licgate doctor --integrity names its row",
+				zap.Int64("job", j.Number), zap.String("row", row))
 		},
 	}
 	_, err := r.Run(ctx, j.Progress)
@@ -280,7 +350,11 @@ func (w *keyWorker) resealChanges(ctx context.Context, j *store.KeyJob) error {
 		if n == 0 {
 			continue
 		}
-		if err := s.SwapDeclaration(ctx, p.ID, p.Declaration, fresh); err != nil {
+		err = s.SwapDeclaration(ctx, p.ID, p.Declaration, fresh)
+		if errors.Is(err, registry.ErrDecided) {
+			continue // meanwhile: nobody opens it again
+		}
+		if err != nil {
 			return err
 		}
 		j.Resealed += int64(n)
@@ -337,8 +411,19 @@ func (w *keyWorker) destroy(ctx context.Context, j *store.KeyJob) (string, error
 	if j.Rounds++; j.Kept > 0 && j.Rounds < jobRounds {
 		return phaseLicences, nil
 	}
+	return phaseScrub, nil
+}
+
+// scrub ends a job. A licence whose old key had to stay is not shredded: copies of it in backups still open.
+func (w *keyWorker) scrub(ctx context.Context, j *store.KeyJob) error {
+	if err := w.app.gateway.store.Scrub(ctx); err != nil {
+		return err
+	}
 	j.State = store.JobDone
-	return phaseDestroy, nil
+	if j.Kind == jobShredLicence && j.Kept > 0 {
+		j.State = store.JobFailed
+	}
+	return nil
 }
 
 // bury empties the rows of licences that were shredded with their department.
@@ -363,6 +448,5 @@ func (w *keyWorker) bury(ctx context.Context, j *store.KeyJob) error {
 			}
 		}
 	}
-	j.State = store.JobDone
 	return nil
 }

@@ -2,6 +2,8 @@ package caddymodule
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -50,6 +52,9 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if t.endpoint == nil || !t.endpoint.Page {
 		return next.ServeHTTP(w, r)
 	}
+	if t.page == "" && isBrowser(r) {
+		return p.open(w, r, t)
+	}
 	view, err := t.view(t.resolved.Licence)
 	if err != nil {
 		return err
@@ -71,6 +76,31 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	_, err = w.Write(body.Bytes())
 	return err
 }
+
+// isBrowser tells a browser from a business system that fetches the page: it says that it reads HTML.
+func isBrowser(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
+
+// open takes the token out of a browser's address: the browser is sent to the page's clean address with a cookie, and the token is dead.
+// It shows nothing, so nothing was seen in clear.
+func (p *Pages) open(w http.ResponseWriter, r *http.Request, t *trip) error {
+	token, err := p.app.gateway.licences.Exchange(r.Context(), *t.resolved)
+	if err != nil {
+		return err
+	}
+	t.record.ClearFields, t.record.Detail = nil, "令牌换为页面凭据"
+	page := rand.Text()[:pageNameLength]
+	framed := r.Header.Get("Sec-Fetch-Dest") == "iframe"
+	http.SetCookie(w, protocol.PageCookie(r.URL.Path, page, token, time.Until(t.resolved.Expires), framed))
+	h := w.Header()
+	pageHeaders(h, p.app.FrameAncestors)
+	h.Set("Location", protocol.PageName(page))
+	t.rendered = true
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// pageNameLength makes two pages of one browser take different names.
+const pageNameLength = 8
 
 // pageHeaders are those of every page for people. Nothing foreign loads, no script runs, nobody embeds it unless allowed, the address
 // (which holds the token) is told to nobody, and nothing is kept.
@@ -100,7 +130,7 @@ func (t *trip) view(l *licence.Licence) (*render.View, error) {
 	v := &render.View{
 		Title: l.Name, Status: wire.LicenseStatus, Code: wire.LicenseCode, IDCode: wire.IDCode, Holder: wire.HolderName,
 		Issuer: wire.IssueOrgName, IssueDate: wire.IssueDate, Validity: validity(wire), At: now,
-		Viewer: t.viewer(), Purpose: t.purpose(),
+		Viewer: t.viewer(), Purpose: t.purpose(), SealName: t.sealName(l), SealCode: t.sealCode(l),
 	}
 	plan := t.plans[item.Code]
 	registered, _ := t.state.registry.Item(item.Code)
@@ -118,20 +148,17 @@ func (t *trip) view(l *licence.Licence) (*render.View, error) {
 			}
 			continue
 		}
-		v.Fields = append(v.Fields, render.Field{Label: f.Label, Value: licence.Text(value), Masked: plan.Hides(f.Key)})
+		v.Fields = append(v.Fields, render.Field{Key: f.Key, Role: f.Role, Label: f.Label, Value: licence.Text(value), Masked: plan.Hides(f.Key)})
 	}
 	return v, nil
 }
 
 // validity is the period as a face shows it.
-func validity(l *protocol.License) string {
-	from, to := l.BeginDate, l.ExpiryDate
-	if from == "" {
-		from = l.IssueDate
-	}
-	if to == "" {
-		to = "长期"
-	}
+func validity(l *protocol.License) string { return period(l.BeginDate, l.IssueDate, l.ExpiryDate) }
+
+// period begins with the day of issue when nothing else is said, and without an end lasts for ever.
+func period(begin, issued, end string) string {
+	from, to := cmp.Or(begin, issued), cmp.Or(end, "长期")
 	if from == "" {
 		return to
 	}

@@ -88,9 +88,13 @@ func (s *Session) resolveCaller(r *http.Request, t *trip) {
 
 // resolvePage finds whose page it is: the application and account that were given the token.
 func (s *Session) resolvePage(r *http.Request, t *trip) {
-	token, f := protocol.PageToken(r)
+	token, page, f := protocol.PageToken(r)
 	if f != nil {
 		t.sessionFailure = f
+		return
+	}
+	if token == "" && page != "" {
+		t.sessionFailure = protocol.Fail(protocol.CodeNoPageToken, "本页面只能在打开它的浏览器中查看，并须允许 Cookie")
 		return
 	}
 	resolved, err := s.app.gateway.licences.ByAccessToken(r.Context(), token)
@@ -110,7 +114,7 @@ func (s *Session) resolvePage(r *http.Request, t *trip) {
 		t.sessionFailure = protocol.Fail(protocol.CodeNoPageToken, "")
 		return
 	}
-	t.resolved = &resolved
+	t.resolved, t.page = &resolved, page
 	t.request.App, t.request.Account, t.request.Department = g.App, g.Account, g.Department
 	t.record.App, t.record.Account, t.record.Department = g.App, g.Account, g.Department
 }

@@ -56,6 +56,7 @@ type trip struct {
 	call     *protocol.Call
 	holder   session.Holder    // psn_holder
 	resolved *licence.Resolved // of a code or token
+	page     string            // an opened page, by its cookie; "": by a token in the address
 	request  policy.Request
 	decision policy.Ruling
 	// items are the catalogue items that the decision allows: one, or several for auth and psn_holder.

@@ -128,6 +128,8 @@ func TestAdminAnswersAreDescribed(t *testing.T) {
 		{"sec", "POST", "keys/shred", `{"licence":"X","confirm":"Y","why":"x"}`},
 		{"sys", "GET", "keys", ""},
 		{"sec", "GET", "keys/jobs/1", ""},
+		{"sec", "POST", "keys/jobs/1/approve", `{}`},
+		{"sec", "POST", "keys/jobs/9/reject", `{}`},
 		{"aud", "GET", "audit/verify", ""},
 		{"aud", "POST", "audit/verify", `{"anchors":true,"indexes":true}`},
 		{"aud", "GET", "audit/checkpoint", ""},

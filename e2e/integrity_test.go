@@ -63,6 +63,7 @@ func TestOldDatabaseGetsItsCodesOnce(t *testing.T) {
 	old := func() {
 		t.Helper()
 		if _, err := db.Exec(`UPDATE licences SET mac = NULL; UPDATE registry_objects SET mac = NULL; UPDATE policy_versions SET mac = NULL, objects = NULL;
+			UPDATE licence_codes SET mac = NULL; UPDATE pending_changes SET mac = NULL;
 			DELETE FROM key_checks WHERE name = 'codes'`); err != nil {
 			t.Fatal(err)
 		}
@@ -89,4 +90,71 @@ func TestOldDatabaseGetsItsCodesOnce(t *testing.T) {
 		t.Errorf("an altered licence was taken over: exit %d %s", exit, out)
 	}
 	g.login("hydj", "zhangbin").made("I-2")
+}
+
+// TestRolledBackDatabase: an older policy version than the one that was in force does not come back, neither while the gateway runs nor at
+// its start, unless an operator says so.
+func TestRolledBackDatabase(t *testing.T) {
+	t.Parallel()
+	shipped, err := os.ReadFile("../Caddyfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := start(t, withConfig(strings.Replace(string(shipped), "		credential {", "		policy {\n			hold 4s\n		}\n		credential {", 1)))
+	g.apply(platform)
+	g.stop()
+	file := g.dir + "/data/licgate.db"
+	older, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.run()
+	g.apply(strings.Replace(platform, "needs: [issue,", "needs: [", 1)) // a right is withdrawn
+	c := g.login("hydj", "zhangbin")
+	if a := c.get("/license_item/list"); !a.ok() {
+		t.Fatalf("before: %s", a.raw)
+	}
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`DELETE FROM policy_versions WHERE number = 2`); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "decisions to be refused", func() bool { return c.get("/license_item/list").code() == "90002" })
+	if log := g.log.String(); !strings.Contains(log, "the store was rolled back") {
+		t.Errorf("no alarm in the log")
+	}
+	g.stop()
+	if err := os.WriteFile(file, older, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, side := range []string{"-wal", "-shm"} {
+		_ = os.Remove(file + side)
+	}
+	g.log = nil
+	if log := g.failsToStart(); !strings.Contains(log, "低于本节点审计记录中最后执行的版本 2") {
+		t.Errorf("an older database: %s", log)
+	}
+	statement := filepath.Join(g.dir, "data", "policy.restored")
+	for _, one := range []struct{ text, want string }{{"2", "不是数据库中的策略版本"}, {"1\n", ""}} {
+		if err := os.WriteFile(statement, []byte(one.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		g.log = nil
+		if one.want == "" {
+			g.run()
+		} else if log := g.failsToStart(); !strings.Contains(log, one.want) {
+			t.Errorf("a statement of %q: %s", one.text, log)
+		}
+	}
+	if _, err := os.Stat(statement); !os.IsNotExist(err) {
+		t.Errorf("the statement is left: %v", err)
+	}
+	g.stop()
+	g.run() // nobody has to say it twice
+	if out := g.must("audit", "export"); !strings.Contains(out, "数据库恢复到策略版本 1（此前为 2）") {
+		t.Error("the restoring is not on record")
+	}
 }

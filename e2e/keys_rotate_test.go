@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -169,7 +170,7 @@ func TestRotationUnderLoad(t *testing.T) {
 	if out := g.must("doctor"); strings.Contains(out, "异常") {
 		t.Errorf("after rotation: %s", out)
 	}
-	if out := g.as("aud").must("audit", "export", "--account", "sys"); !strings.Contains(out, "轮换密钥") || !strings.Contains(out, "演练") {
+	if out := g.as("aud").must("audit", "export", "--account", "sys"); !strings.Contains(out, "POST keys/rotate") || !strings.Contains(out, "演练") {
 		t.Errorf("the rotation is not on record: %s", out)
 	}
 }
@@ -252,7 +253,101 @@ func TestShredLicence(t *testing.T) {
 	if a := c.post("/license/"+marriage+"/abolish", wrapped(object{"license_code": stays, "abolish_reason": "x"})); !a.ok() {
 		t.Errorf("its neighbour: %s", a.raw)
 	}
+	if t.Failed() {
+		return
+	}
+
+	// While a value that does not open keeps the old key, a licence is not shredded, and the job says so. A row that was altered can be shredded too.
+	spoilt, last := c.made("S-3"), c.made("S-4")
+	db, err := sql.Open("sqlite", g.dir+"/data/licgate.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	alter := func(set string) {
+		t.Helper()
+		if _, err := db.Exec(`UPDATE licences SET `+set+` WHERE code = ?`, spoilt); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shred := func(code string) []string {
+		return []string{"keys", "shred", "--licence", code, "--confirm", code, "--why", "本人申请"}
+	}
+	over := func(state string) {
+		t.Helper()
+		await(t, "a job to be over", func() bool { j := sys.keys().Jobs[0]; return j.State == "done" || j.State == "failed" })
+		if j := sys.keys().Jobs[0]; j.State != state {
+			t.Errorf("job %+v, want %s", j, state)
+		}
+	}
+	alter(`biz_num = 'x'`)
+	sec.must(shred(last)...)
+	over("failed")
+	if out := sys.must("keys", "status"); !strings.Contains(out, "备份中的副本仍可解开") {
+		t.Errorf("status: %s", out)
+	}
+	var sealed []byte
+	if err := db.QueryRow(`SELECT sealed FROM licences WHERE code = ?`, spoilt).Scan(&sealed); err != nil {
+		t.Fatal(err)
+	}
+	alter(`sealed = CAST(x'01' || substr(sealed, 2) AS BLOB)`)
+	sec.refused("由根密钥加密", shred(spoilt)...)
+	alter(`sealed = x'09'`)
+	sec.refused("看不出由哪个密钥加密", shred(spoilt)...)
+	if _, err := db.Exec(`UPDATE licences SET sealed = ? WHERE code = ?`, sealed, spoilt); err != nil {
+		t.Fatal(err)
+	}
+	sec.must(shred(spoilt)...)
+	over("done")
+	if log := g.log.String(); strings.Contains(log, gone) || strings.Contains(log, last) {
+		t.Error("the log names a shredded licence")
+	}
 	if out := g.as("aud").must("audit", "export", "--account", "sec"); strings.Contains(out, gone) || !strings.Contains(out, "本人申请") {
 		t.Error("the record names the licence in clear, or not the reason")
+	}
+}
+
+// TestShreddingNeedsASecond: where changes wait for a second security administrator, what can't be undone does too.
+func TestShreddingNeedsASecond(t *testing.T) {
+	t.Parallel()
+	g := start(t, withApproval(t, "rights"))
+	g.apply(platform + powers)
+	sec, sec2 := g.as("sec"), g.as("sec2")
+	c := g.login("hydj", "zhangbin")
+	code := c.made("S-1")
+	propose := func() {
+		t.Helper()
+		if out := sec.must("keys", "shred", "--department", civil, "--confirm", civil, "--why", "撤并"); !strings.Contains(out, "须由另一名安全管理员批准") {
+			t.Errorf("proposed: %s", out)
+		}
+	}
+	propose()
+	sec.refused("不能批准自己的变更", "keys", "approve", "1")
+	if out := sec2.must("keys", "status"); !strings.Contains(out, "licgate keys approve 1") || !strings.Contains(out, "撤并") {
+		t.Errorf("status: %s", out)
+	}
+	sec2.must("keys", "reject", "1")
+	sec2.refused("已经被批准、驳回", "keys", "approve", "1")
+	sec2.refused("没有这个编号", "keys", "approve", "9")
+	if a := c.post("/license/"+marriage+"/abolish", wrapped(object{"license_code": code, "abolish_reason": "x"})); !a.ok() {
+		t.Fatalf("before approval: %s", a.raw)
+	}
+	// Who has the database alone approves nothing.
+	propose()
+	db, err := sql.Open("sqlite", g.dir+"/data/licgate.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`UPDATE key_jobs SET state = 'running' WHERE number = 2`); err != nil {
+		t.Fatal(err)
+	}
+	sec2.refused("已经被", "keys", "approve", "2")
+	propose()
+	if out := sec2.must("keys", "approve", "3"); !strings.Contains(out, "清除证照 1 份") {
+		t.Errorf("approved: %s", out)
+	}
+	if a := c.post("/license/"+marriage+"/abolish", wrapped(object{"license_code": code, "abolish_reason": "x"})); a.code() != "40004" {
+		t.Errorf("after approval: %s", a.raw)
 	}
 }

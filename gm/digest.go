@@ -40,3 +40,6 @@ func (k *keys) digest(purpose Purpose, data []byte) []byte {
 
 // SM3 returns the digest of data (GB/T 32905).
 func SM3(data []byte) [32]byte { return sm3.Sum(data) }
+
+// NewSM3 returns SM3 for data that comes in parts.
+func NewSM3() hash.Hash { return sm3.New() }

@@ -8,7 +8,7 @@ import (
 
 // Value is a sealed value where it is stored.
 type Value struct {
-	// Cursor orders the values of one place and names this one. It is no personal data: it may be logged.
+	// Cursor orders the values of one place and names this one. It stands in no error.
 	Cursor     string
 	Department string
 	Associated []byte
@@ -32,12 +32,12 @@ type Values interface {
 // Progress is how far a Resealing is. Kept and given back to Run, it goes on from there; lost, Run begins anew and finds most values
 // done. It is data of a job, not of a key: a wrong one costs time or leaves values behind, which Destroy then finds in use.
 type Progress struct {
-	Cursor   string `json:"cursor"`   // of the last value looked at
-	Total    int64  `json:"total"`    // values when Run began
-	Seen     int64  `json:"seen"`     // values looked at
-	Resealed int64  `json:"resealed"` // of those, sealed anew
-	Shredded int64  `json:"shredded"` // of those, gone: their key was destroyed
-	Refused  int64  `json:"refused"`  // of those, tampered with or of an unknown key; left as they are
+	Cursor   string `json:"cursor,omitempty"` // of the last value looked at
+	Total    int64  `json:"total"`            // values when Run began
+	Seen     int64  `json:"seen"`             // values looked at
+	Resealed int64  `json:"resealed"`         // of those, sealed anew
+	Shredded int64  `json:"shredded"`         // of those, gone: their key was destroyed
+	Refused  int64  `json:"refused"`          // of those, tampered with or of an unknown key; left as they are
 }
 
 // Resealing seals all values of one place under the active keys of their departments. It only ever replaces a value by one with the same
@@ -71,14 +71,14 @@ func (r *Resealing) Run(ctx context.Context, from Progress) (Progress, error) {
 		}
 		values, err := r.Values.Next(ctx, p.Cursor, batch)
 		if err != nil {
-			return p, fmt.Errorf("gm: resealing: reading behind %q: %w", p.Cursor, err)
+			return p, fmt.Errorf("gm: resealing: reading behind value %d: %w", p.Seen, err)
 		}
 		if len(values) == 0 {
 			return p, nil
 		}
 		done, err := r.reseal(ctx, p, values)
 		if err != nil {
-			return p, fmt.Errorf("gm: resealing: behind %q: %w", p.Cursor, err)
+			return p, fmt.Errorf("gm: resealing: behind value %d: %w", p.Seen, err)
 		}
 		p = done
 		if r.Report != nil {
@@ -95,7 +95,7 @@ func (r *Resealing) reseal(ctx context.Context, p Progress, values []Value) (Pro
 	var fresh [][]byte
 	for _, v := range values {
 		if v.Cursor <= p.Cursor {
-			return p, fmt.Errorf("cursor %q does not come after %q", v.Cursor, p.Cursor)
+			return p, errors.New("cursors are not in order")
 		}
 		sealed, changed, err := r.Keys.Reseal(v.Department, v.Sealed, v.Associated, v.Former...)
 		switch {

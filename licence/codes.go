@@ -250,3 +250,30 @@ func (s *Service) ByAccessToken(ctx context.Context, token string) (Resolved, er
 	}
 	return s.resolve(ctx, stored)
 }
+
+// Exchange replaces the access token that r came by with a new one of the same life, which has stood in no address. The old one is dead from
+// then on; of two who exchange it at once one gets ErrNoCode.
+func (s *Service) Exchange(ctx context.Context, r Resolved) (token string, err error) {
+	if r.Licence == nil || r.digest == nil || r.Kind != AccessToken {
+		return "", ErrNoCode
+	}
+	old, err := s.findDigest(ctx, r.digest, AccessToken)
+	if err != nil {
+		return "", err
+	}
+	token, fresh, err := s.newCode(AccessToken, old.LicenceCode, old.Grant)
+	if err != nil {
+		return "", err
+	}
+	fresh.Expires = old.Expires
+	old.Expires = s.now()
+	old.Revision++
+	err = s.Store.Apply(ctx, Write{InsertCodes: []StoredCode{fresh}, UpdateCodes: []StoredCode{old}})
+	if errors.Is(err, ErrStale) {
+		return "", fmt.Errorf("%w: %w", ErrNoCode, err)
+	}
+	if err != nil {
+		return "", fmt.Errorf("licence: exchange access token: %w", err)
+	}
+	return token, nil
+}

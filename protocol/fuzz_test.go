@@ -184,7 +184,7 @@ func FuzzSessionToken(f *testing.F) {
 		if token, failure = SessionToken(r); token != "" || failure != nil && failure.Code == CodeBadToken {
 			t.Fatalf("token %q, failure %v after StripSecrets", token, failure)
 		}
-		if page, failure := PageToken(r); page != "" || failure != nil && failure.Code == CodeNoPageToken {
+		if page, _, failure := PageToken(r); page != "" || failure != nil && failure.Code == CodeNoPageToken {
 			t.Fatalf("page token %q after StripSecrets", page)
 		}
 		for _, raw := range []string{r.URL.RawQuery, strings.TrimPrefix(strings.TrimPrefix(r.RequestURI, "/"), "?")} {

@@ -152,7 +152,7 @@ func TestStandardExamples(t *testing.T) {
 		if f != nil || (session == "ACCESS_TOKEN") != (e.Access == SessionAccess) {
 			t.Errorf("%s: session token %q %v", name, session, f)
 		}
-		page, f := PageToken(x.request())
+		page, _, f := PageToken(x.request())
 		if f != nil || (page == "LICENSE_ACCESS_TOKEN") != (e.Access == PageAccess) {
 			t.Errorf("%s: page token %q %v", name, page, f)
 		}

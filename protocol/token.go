@@ -62,18 +62,28 @@ func bearerToken(h http.Header) (token string, present bool, f *Failure) {
 	return token, true, nil
 }
 
-// PageToken returns license_access_token of the query, "" when there is none. A duplicate query key is CodeAmbiguous; a
-// token that cannot be one of ours is CodeNoPageToken.
-func PageToken(r *http.Request) (string, *Failure) {
+// PageToken returns license_access_token of the query, "" when there is none: then that of the cookie of an opened page, whose name page is. A
+// duplicate query key or cookie, and a token beside the name of a page, are CodeAmbiguous; a token that cannot be one of ours is
+// CodeNoPageToken.
+func PageToken(r *http.Request) (token, page string, f *Failure) {
 	query, f := parseQuery(r.URL.RawQuery)
 	if f != nil {
-		return "", f
+		return "", "", f
 	}
-	token := query[licenseAccessToken]
+	token, page = query[licenseAccessToken], query[pageName]
+	switch {
+	case page == "":
+	case token != "":
+		return "", "", Fail(CodeAmbiguous, "")
+	default:
+		if token, f = pageCookie(r, page); f != nil {
+			return "", "", f
+		}
+	}
 	if !tokenShape(token) {
-		return "", Fail(CodeNoPageToken, "")
+		return "", "", Fail(CodeNoPageToken, "")
 	}
-	return token, nil
+	return token, page, nil
 }
 
 // tokenShape accepts visible ASCII of bounded length, and "".
@@ -89,8 +99,8 @@ func tokenShape(token string) bool {
 	return true
 }
 
-// StripSecrets removes access_token and license_access_token from r.URL and RequestURI, and the Authorization and Referer
-// headers. Read SessionToken, PageToken and, for pages, Decode first. The rest of the query stays byte for byte, but for pairs that do not parse.
+// StripSecrets removes access_token and license_access_token from r.URL and RequestURI, the Authorization and Referer
+// headers, and cookies of opened pages. Read SessionToken, PageToken and, for pages, Decode first. The rest of the query stays byte for byte, but for pairs that do not parse.
 func StripSecrets(r *http.Request) {
 	r.URL.RawQuery = stripQuery(r.URL.RawQuery)
 	r.URL.ForceQuery = false
@@ -107,4 +117,5 @@ func StripSecrets(r *http.Request) {
 	}
 	r.Header.Del("Authorization")
 	r.Header.Del("Referer")
+	stripPageCookies(r.Header)
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestSessionToken(t *testing.T) {
@@ -72,14 +73,50 @@ func TestSessionToken(t *testing.T) {
 func TestPageToken(t *testing.T) {
 	t.Parallel()
 	for query, want := range map[string]string{"": "", "license_access_token=abc": "abc", "access_token=x": ""} {
-		if got, f := PageToken(get(query)); f != nil || got != want {
-			t.Errorf("%q: %q %v", query, got, f)
+		if got, page, f := PageToken(get(query)); f != nil || got != want || page != "" {
+			t.Errorf("%q: %q %q %v", query, got, page, f)
 		}
 	}
-	_, f := PageToken(get("license_access_token=a&license_access_token=b"))
+	_, _, f := PageToken(get("license_access_token=a&license_access_token=b"))
 	wantFailure(t, f, CodeAmbiguous, "查询参数 license_access_token 重复出现")
-	_, f = PageToken(get("license_access_token=a%0a"))
+	_, _, f = PageToken(get("license_access_token=a%0a"))
 	wantFailure(t, f, CodeNoPageToken, "")
+}
+
+// The cookie of a page opens that page alone, and nothing else is a cookie of a page.
+func TestPageCookie(t *testing.T) {
+	t.Parallel()
+	for name, one := range map[string]struct {
+		query   string
+		cookies []string
+		token   string
+		failure bool
+	}{
+		"its own":          {"page=a", []string{"__Secure-licgate_page_a=T; other=1"}, "T", false},
+		"another page's":   {"page=a", []string{"__Secure-licgate_page_b=T"}, "", false},
+		"without the name": {"", []string{"__Secure-licgate_page_a=T", "__Secure-licgate_page_=U"}, "", false},
+		"two":              {"page=a", []string{"__Secure-licgate_page_a=T; __Secure-licgate_page_a=U"}, "", true},
+		"in two lines":     {"page=a", []string{"__Secure-licgate_page_a=T", "__Secure-licgate_page_a=U"}, "", true},
+		"and a token":      {"page=a&license_access_token=U", []string{"__Secure-licgate_page_a=T"}, "", true},
+		"no name at all":   {"page=a%0a", nil, "", false},
+	} {
+		r := get(one.query)
+		r.Header["Cookie"] = one.cookies
+		if token, _, f := PageToken(r); token != one.token || (f != nil) != one.failure {
+			t.Errorf("%s: %q %v", name, token, f)
+		}
+		StripSecrets(r)
+		if left := r.Header.Get("Cookie"); strings.Contains(left, "licgate") || name == "its own" && left != "other=1" {
+			t.Errorf("%s: %q is left", name, left)
+		}
+	}
+	c := PageCookie("/license/view_license", "a", "T", 90*time.Second, false).String()
+	if c != "__Secure-licgate_page_a=T; Path=/license/view_license; Max-Age=90; HttpOnly; Secure; SameSite=Lax" {
+		t.Error(c)
+	}
+	if c := PageCookie("/p", "a", "T", 0, true).String(); c != "__Secure-licgate_page_a=T; Path=/p; Max-Age=1; HttpOnly; Secure; SameSite=None; Partitioned" {
+		t.Error(c)
+	}
 }
 
 func TestStripSecrets(t *testing.T) {

@@ -42,10 +42,12 @@ type Pending struct {
 	Declaration []byte `json:"-"`
 }
 
-// ErrNoPending says that there is no such change; ErrDecided that it does not wait any more.
+// ErrNoPending says that there is no such change; ErrDecided that it does not wait any more; ErrRedeclared that its declaration is not the
+// one that was judged: keys were rotated meanwhile.
 var (
-	ErrNoPending = errors.New("registry: no such pending change")
-	ErrDecided   = errors.New("registry: the change was decided already")
+	ErrNoPending  = errors.New("registry: no such pending change")
+	ErrDecided    = errors.New("registry: the change was decided already")
+	ErrRedeclared = errors.New("registry: the declaration of the change was replaced")
 )
 
 // PendingStore keeps pending changes for all nodes. Implementations are durable when they return nil, and safe for concurrent use.
@@ -57,7 +59,8 @@ type PendingStore interface {
 	// ListPending returns those of a state ("": all), newest first, at most limit, without Declaration.
 	ListPending(ctx context.Context, state string, limit int) ([]Pending, error)
 	// DecidePending brings an open one into another state, once: ErrDecided for one that is not open, ErrNoPending.
-	// State, DecidedBy, Decided, Note and Version of decision are kept.
+	// State, DecidedBy, Decided, Note and Version of decision are kept. A Declaration in it is the one that was judged: ErrRedeclared when
+	// another stands there.
 	DecidePending(ctx context.Context, id int64, decision Pending) error
 }
 

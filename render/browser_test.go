@@ -108,6 +108,9 @@ type seen struct {
 	Clipped       []string // texts wider than their place
 	Small         []string // texts under 12 px
 	Faint         []string // texts with less contrast than WCAG 2.2 AA asks
+	Outside       []string // texts of a face beyond its edge
+	Overlaps      []string // texts of a face one over the other
+	Faces         int
 }
 
 // inspect runs in the page, from outside its policy.
@@ -121,11 +124,26 @@ const inspect = `(() => {
   for (const e of document.querySelectorAll("main *:not(svg):not(svg *)")) {
     if (![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
     const s = getComputedStyle(e), name = e.tagName + " " + e.textContent.trim().slice(0, 20);
-    if (e.tagName !== "CAPTION" && e.scrollWidth > e.clientWidth + 1 && s.display !== "inline") out.Clipped.push(name);
+    if (s.clipPath === "none" && e.scrollWidth > e.clientWidth + 1 && s.display !== "inline") out.Clipped.push(name);
     const size = parseFloat(s.fontSize);
     if (size < 12) out.Small.push(name);
     const a = lum(rgb(s.color)), b = lum(ground(e)), ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
     if (ratio < (size >= 24 ? 3 : 4.5)) out.Faint.push(name + " " + ratio.toFixed(2));
+  }
+  out.Outside = []; out.Overlaps = []; out.Faces = document.querySelectorAll("svg.sheet").length;
+  for (const svg of document.querySelectorAll("svg.sheet")) {
+    const page = svg.viewBox.baseVal, seen = [];
+    for (const t of svg.querySelectorAll("text")) {
+      const b = t.getBBox(), size = parseFloat(t.getAttribute("font-size")), lines = t.getAttribute("y").trim().includes(" ");
+      // What is inked of a line is less than its box: the square of a Chinese character.
+      const y = lines ? b.y : parseFloat(t.getAttribute("y")) - 0.8 * size, h = lines ? b.height : 0.85 * size;
+      const box = { x0: b.x, x1: b.x + b.width, y0: y, y1: y + h, text: t.lastChild.data };
+      if (box.x0 < -0.5 || box.y0 < -0.5 || box.x1 > page.width + 0.5 || box.y1 > page.height + 0.5) out.Outside.push(box.text);
+      for (const o of seen)
+        if (Math.min(o.x1, box.x1) - Math.max(o.x0, box.x0) > 0.6 && Math.min(o.y1, box.y1) - Math.max(o.y0, box.y0) > 0.6)
+          out.Overlaps.push(o.text + " | " + box.text);
+      seen.push(box);
+    }
   }
   return JSON.stringify(out);
 })()`
@@ -212,6 +230,15 @@ func TestBrowser(t *testing.T) {
 	}
 	for i, text := range hostile {
 		views[fmt.Sprintf("hostile%d", i)] = hostileView(text)
+		name := ShippedTemplates()[i%len(ShippedTemplates())]
+		views[fmt.Sprintf("hostile%d-%s", i, name)] = hostileFace(t, name, text)
+	}
+	for _, name := range ShippedTemplates() {
+		views["face-"+name] = held(t, name)
+	}
+	for _, name := range []string{"marriage", "business"} {
+		views["face-void-"+name] = held(t, name)
+		views["face-void-"+name].Status = "ABOLISHED"
 	}
 	pages := map[string]func(http.ResponseWriter) error{
 		"message": func(w http.ResponseWriter) error {
@@ -253,6 +280,9 @@ func TestBrowser(t *testing.T) {
 				}
 				if s.Width > s.Window {
 					t.Errorf("%s: %d px wide in a window of %d", picture, s.Width, s.Window)
+				}
+				if len(s.Outside)+len(s.Overlaps) > 0 || strings.Contains(name, "face") && s.Faces == 0 {
+					t.Errorf("%s: %d faces, outside %q, overlapping %q", picture, s.Faces, s.Outside, s.Overlaps)
 				}
 				if !s.Styled || s.Hacked || s.Direction != "ltr" || len(s.Small)+len(s.Faint) > 0 || len(s.Clipped) > 0 {
 					t.Errorf("%s: %+v", picture, s)

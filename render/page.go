@@ -29,6 +29,7 @@ type licenceData struct {
 	Fields      []Field
 	MaskedTag   string
 	MaskedNote  string
+	Faces       []template.HTML // of the View's template
 	Photo       template.URL
 	PhotoBad    bool
 	Issuer      string
@@ -70,13 +71,45 @@ func Page(w io.Writer, v *View, variant Variant) error {
 		data.MaskedNote = maskedNote
 	}
 	for _, f := range v.Fields {
-		data.Fields = append(data.Fields, Field{Label: oneLine(f.Label), Value: clean(f.Value), Masked: f.Masked})
+		shown := Field{Label: oneLine(f.Label), Value: clean(f.Value), Masked: f.Masked}
+		if f.Masked {
+			shown.Reason = reason(&f)
+		}
+		data.Fields = append(data.Fields, shown)
 	}
-	if len(v.Photo) > 0 {
+	pictured := false
+	if v.Template != nil {
+		var err error
+		if data.Faces, pictured, err = faces(v); err != nil {
+			return err
+		}
+	}
+	if len(v.Photo) > 0 && !pictured {
 		address, err := photoAddress(v.Photo)
 		data.Photo, data.PhotoBad = address, err != nil // a note stands in its place
 	}
 	return execute(w, licencePage, data)
+}
+
+// faces draws the pages of the View's template, and says whether the photo is among them. Only this package's own painter is
+// trusted to write markup; it escapes every text.
+func faces(v *View) (drawn []template.HTML, pictured bool, err error) {
+	d := &drawing{fonts: newTypesetter()}
+	if err := newComposer(v, d.fonts).faces(d); err != nil {
+		return nil, false, fmt.Errorf("draw face: %w", err)
+	}
+	for i, s := range d.sheets {
+		name := "证面"
+		if len(d.sheets) > 1 {
+			name = fmt.Sprintf("证面第 %d 面", i+1)
+		}
+		b, err := s.svg(make([]byte, 0, s.svgSize()), name)
+		if err != nil {
+			return nil, false, fmt.Errorf("draw face: %w", err)
+		}
+		drawn = append(drawn, template.HTML(b))
+	}
+	return drawn, v.Template.pictured(), nil
 }
 
 // photoAddress returns the photo, encoded anew, as a data: address. Only this package's own base64 is trusted.

@@ -5,32 +5,151 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"sync"
 )
 
-// colour in sRGB, 0xRRGGBB.
-type colour uint32
-
-func (c colour) operands() string {
-	return number3(c>>16&0xff) + " " + number3(c>>8&0xff) + " " + number3(c&0xff)
+// shapeCache keeps what painters made of a shape: the face of a template is painted many times.
+type shapeCache struct {
+	pdf struct {
+		sync.Once
+		packed []byte
+		err    error
+	}
+	svg     svgCache
+	ofdOnce sync.Once
+	ofd     ofdUnit
 }
 
-func number3(v colour) string { return fmt.Sprintf("%.3g", float64(v)/255) }
+// pdfPainter paints a drawing into a document.
+type pdfPainter struct {
+	*document
+	fonts  *usedFonts
+	names  map[any]string // of *photo and *shape in the resources
+	listed []byte         // the XObject resources
+}
 
-// canvas writes the content of a page. Lengths are points, y grows downward from the top as one reads; the methods
-// turn it round.
+// paint writes the page objects of a drawing, and says which they are.
+func (d *document) paint(from *drawing, tree ref) (kids []ref, err error) {
+	p := &pdfPainter{document: d, fonts: newUsedFonts(), names: map[any]string{}}
+	var contents []ref
+	for _, s := range from.sheets {
+		c := &canvas{height: s.height, painter: p}
+		for _, m := range s.marks {
+			if err := c.mark(m); err != nil {
+				return nil, err
+			}
+		}
+		content, err := d.packed("", c.Bytes())
+		if err != nil {
+			return nil, fmt.Errorf("page: %w", err)
+		}
+		contents = append(contents, content)
+	}
+	fonts, err := p.fonts.embed(d)
+	if err != nil {
+		return nil, fmt.Errorf("fonts: %w", err)
+	}
+	resources := d.add(fmt.Sprintf("<< /Font %s /XObject <<%s >> >>", fonts, p.listed))
+	for i, s := range from.sheets {
+		kids = append(kids, d.add(fmt.Sprintf("<< /Type /Page /Parent %s /MediaBox [0 0 %s %s] /Resources %s /Contents %s >>",
+			tree, number(s.width), number(s.height), resources, contents[i])))
+	}
+	return kids, nil
+}
+
+// name returns what a page calls a picture or shape, which is embedded when first named.
+func (p *pdfPainter) name(of any) (string, error) {
+	if name, ok := p.names[of]; ok {
+		return name, nil
+	}
+	var r ref
+	var err error
+	switch of := of.(type) {
+	case *photo:
+		r, err = of.embed(p.document)
+	case *shape:
+		r, err = of.embed(p.document)
+	}
+	if err != nil {
+		return "", err
+	}
+	name := fmt.Sprintf("X%d", len(p.names))
+	p.names[of] = name
+	p.listed = fmt.Appendf(p.listed, " /%s %s", name, r)
+	return name, nil
+}
+
+// embed adds a shape as a form, compressed once in its life.
+func (s *shape) embed(d *document) (ref, error) {
+	c := &s.cache.pdf
+	c.Do(func() {
+		var content canvas
+		for _, m := range s.marks {
+			content.path(m)
+		}
+		writers := &deflaters
+		if s.kept {
+			writers = &tightDeflaters
+		}
+		c.packed, c.err = deflated(content.Bytes(), writers)
+	})
+	if c.err != nil {
+		return 0, c.err
+	}
+	b := s.bounds()
+	return d.stream(fmt.Sprintf("/Type /XObject /Subtype /Form /BBox [%s %s %s %s] /Resources << >> /Filter /FlateDecode",
+		number(b.x), number(-b.y-b.h), number(b.x+b.w), number(-b.y)), c.packed), nil
+}
+
+// canvas writes the content of a page, turning y upward round the height. A form's content has height 0.
 type canvas struct {
 	bytes.Buffer
-	height float64
-	fonts  *typesetter
+	height  float64
+	painter *pdfPainter
 }
 
-// text sets one line with its baseline at y.
-func (c *canvas) text(x, y, size float64, ink colour, s string) {
-	font := -1
-	open := false
-	fmt.Fprintf(c, "BT %s rg 1 0 0 1 %s %s Tm\n", ink.operands(), number(x), number(c.height-y))
-	for _, r := range s {
-		g := c.fonts.glyph(r)
+func (c *canvas) mark(m mark) error {
+	switch m := m.(type) {
+	case *textMark:
+		c.text(m)
+	case *figureMark:
+		c.path(m)
+	case *pictureMark:
+		name, err := c.painter.name(m.photo)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c, "q %s 0 0 %s %s %s cm /%s Do Q\n", number(m.w), number(m.h), number(m.x), number(c.height-m.y-m.h), name)
+	case *placeMark:
+		name, err := c.painter.name(m.shape)
+		if err != nil {
+			return err
+		}
+		at, clip := m.at, m.clip
+		c.WriteString("q ")
+		if clip.w > 0 {
+			fmt.Fprintf(c, "%s %s %s %s re W n ", number(clip.x), number(c.height-clip.y-clip.h), number(clip.w), number(clip.h))
+		}
+		fmt.Fprintf(c, "%.4f %.4f %.4f %.4f %s %s cm /%s Do Q\n", at.a, -at.b, -at.c, at.d, number(at.e), number(c.height-at.f), name)
+	}
+	return nil
+}
+
+// text writes one line. Heavy letters have their edges drawn too, which thickens them without a second font.
+func (c *canvas) text(m *textMark) {
+	if m.text == "" {
+		return
+	}
+	if m.bold {
+		fmt.Fprintf(c, "q 2 Tr %s w %s RG\n", number(m.size/45), m.ink.operands())
+	}
+	fmt.Fprintf(c, "BT %s rg 1 0 0 1 %s %s Tm\n", m.ink.operands(), number(m.x), number(c.height-m.y))
+	if m.spacing != 0 && !m.vertical {
+		fmt.Fprintf(c, "%s Tc\n", number(m.spacing))
+	}
+	font, open := -1, false
+	for _, r := range m.text {
+		g := c.painter.fonts.glyph(r)
 		if g.font < 0 {
 			continue
 		}
@@ -38,83 +157,76 @@ func (c *canvas) text(x, y, size float64, ink colour, s string) {
 			if open {
 				c.WriteString("> Tj\n")
 			}
-			fmt.Fprintf(c, "/F%d %s Tf <", g.font, number(size))
+			fmt.Fprintf(c, "/F%d %s Tf <", g.font, number(m.size))
 			font, open = g.font, true
 		}
 		fmt.Fprintf(c, "%04X", g.id)
+		if m.vertical {
+			fmt.Fprintf(c, "> Tj 0 %s Td <", number(-m.size-m.spacing))
+		}
 	}
 	if open {
 		c.WriteString("> Tj\n")
 	}
+	if m.spacing != 0 && !m.vertical {
+		c.WriteString("0 Tc\n")
+	}
 	c.WriteString("ET\n")
-}
-
-// bold sets one line with its edges drawn, which thickens it without a second font.
-func (c *canvas) bold(x, y, size float64, ink colour, s string) {
-	fmt.Fprintf(c, "q 2 Tr %s w %s RG\n", number(size/45), ink.operands())
-	c.text(x, y, size, ink, s)
-	c.WriteString("Q\n")
-}
-
-// line draws a straight line.
-func (c *canvas) line(x1, y1, x2, y2, width float64, ink colour) {
-	fmt.Fprintf(c, "%s RG %s w %s %s m %s %s l S\n", ink.operands(), number(width),
-		number(x1), number(c.height-y1), number(x2), number(c.height-y2))
-}
-
-// frame draws a rectangle's outline, x and y its upper left corner.
-func (c *canvas) frame(x, y, w, h, width float64, ink colour) {
-	fmt.Fprintf(c, "%s RG %s w %s %s %s %s re S\n", ink.operands(), number(width), number(x), number(c.height-y-h), number(w), number(h))
-}
-
-// fill fills a rectangle.
-func (c *canvas) fill(x, y, w, h float64, ink colour) {
-	fmt.Fprintf(c, "%s rg %s %s %s %s re f\n", ink.operands(), number(x), number(c.height-y-h), number(w), number(h))
-}
-
-// picture draws a named image or form, w and h its size (a form's: 1 and 1).
-func (c *canvas) picture(name string, x, y, w, h float64) {
-	fmt.Fprintf(c, "q %s 0 0 %s %s %s cm /%s Do Q\n", number(w), number(h), number(x), number(c.height-y-h), name)
-}
-
-// outlines draws text as filled shapes: not extracted, so that a watermark does not run through the text proper. They
-// are written in the coordinates of a form, y upward; width is how far they reach.
-func (c *canvas) outlines(x, y, size float64, s string) (width float64, err error) {
-	start := x
-	for _, r := range s {
-		if invisible(r) {
-			continue
-		}
-		f, id, ok := embedded.find(r)
-		if !ok {
-			if f, id, ok = embedded.find(geta); !ok {
-				continue
-			}
-		}
-		contours, err := f.contours(id)
-		if err != nil {
-			return 0, err
-		}
-		scale := size / float64(f.unitsPerEm)
-		fmt.Fprintf(c, "q %.5f 0 0 %.5f %s %s cm\n", scale, scale, number(x), number(y))
-		trace(contours, c)
-		c.WriteString("f Q\n")
-		x += float64(f.advance(id)) * scale
+	if m.bold {
+		c.WriteString("Q\n")
 	}
-	return x - start, nil
 }
 
-// A canvas takes outlines in whole font units: finer than any device, and short to write.
-
-func (c *canvas) moveTo(x, y float64)                  { c.operator('m', x, y) }
-func (c *canvas) lineTo(x, y float64)                  { c.operator('l', x, y) }
-func (c *canvas) curveTo(x1, y1, x2, y2, x, y float64) { c.operator('c', x1, y1, x2, y2, x, y) }
-func (c *canvas) closePath()                           { c.operator('h') }
-
-func (c *canvas) operator(name byte, operands ...float64) {
+func (c *canvas) path(m *figureMark) {
+	paint := "f\n"
 	b := c.AvailableBuffer()
-	for _, v := range operands {
-		b = append(strconv.AppendInt(b, int64(math.Round(v)), 10), ' ')
+	if m.width == 0 {
+		b = append(append(b, m.ink.operands()...), " rg\n"...)
+	} else {
+		b = fmt.Appendf(b, "%s RG %s w\n", m.ink.operands(), number(m.width))
+		paint = "S\n"
 	}
-	c.Write(append(b, name, '\n'))
+	points := m.figure.points
+	for _, operator := range m.figure.operators {
+		n := operands(operator)
+		for i := 0; i < n; i += 2 {
+			b = append(appendNumber(b, points[i]), ' ')
+			b = append(appendNumber(b, c.height-points[i+1]), ' ')
+		}
+		points = points[n:]
+		b = append(b, operator, '\n')
+	}
+	c.Write(append(b, paint...))
 }
+
+func (c colour) operands() string {
+	return number3(c>>16&0xff) + " " + number3(c>>8&0xff) + " " + number3(c&0xff)
+}
+
+func number3(v colour) string { return strconv.FormatFloat(float64(v)/255, 'g', 3, 64) }
+
+// appendNumber writes a length with as many decimals as can be seen: two.
+func appendNumber(b []byte, v float64) []byte {
+	return appendFixed(b, int64(math.Round(v*100)), 100)
+}
+
+// appendFixed writes v/scale in full, without zeros at the end; scale is a power of ten.
+func appendFixed(b []byte, v, scale int64) []byte {
+	if v < 0 {
+		b, v = append(b, '-'), -v
+	}
+	b = strconv.AppendInt(b, v/scale, 10)
+	rest := v % scale
+	if rest > 0 {
+		b = append(b, '.')
+	}
+	for rest > 0 {
+		scale /= 10
+		b = append(b, byte('0'+rest/scale))
+		rest %= scale
+	}
+	return b
+}
+
+// number is appendNumber as a text.
+func number(v float64) string { return string(appendNumber(nil, v)) }

@@ -45,29 +45,42 @@ func (d *document) stream(dict string, data []byte) ref {
 
 // packed adds a stream compressed with Flate.
 func (d *document) packed(dict string, data []byte) (ref, error) {
+	small, err := deflated(data, &deflaters)
+	if err != nil {
+		return 0, err
+	}
+	return d.stream(dict+" /Filter /FlateDecode", small), nil
+}
+
+// deflated compresses with Flate.
+func deflated(data []byte, writers *sync.Pool) ([]byte, error) {
 	var b bytes.Buffer
-	w := deflaters.Get().(*zlib.Writer)
-	defer deflaters.Put(w)
+	w := writers.Get().(*zlib.Writer)
+	defer writers.Put(w)
 	w.Reset(&b)
 	if _, err := w.Write(data); err != nil {
-		return 0, fmt.Errorf("compress stream: %w", err)
+		return nil, fmt.Errorf("compress stream: %w", err)
 	}
 	if err := w.Close(); err != nil {
-		return 0, fmt.Errorf("compress stream: %w", err)
+		return nil, fmt.Errorf("compress stream: %w", err)
 	}
-	return d.stream(dict+" /Filter /FlateDecode", b.Bytes()), nil
+	return b.Bytes(), nil
 }
 
 // deflaters are kept: each holds most of a megabyte.
 //
-// The fastest level: it takes about a quarter of the CPU off a file and adds 7 % to it (docs/figures.md).
-var deflaters = sync.Pool{New: func() any {
-	w, err := zlib.NewWriterLevel(nil, zlib.BestSpeed)
-	if err != nil {
-		panic("render: " + err.Error()) // the level is a constant that zlib knows
-	}
-	return w
-}}
+// The fastest level for what is written once: it takes about a quarter of the CPU off a file and adds 7 % to it (docs/figures.md).
+var deflaters, tightDeflaters = pool(zlib.BestSpeed), pool(zlib.BestCompression)
+
+func pool(level int) sync.Pool {
+	return sync.Pool{New: func() any {
+		w, err := zlib.NewWriterLevel(nil, level)
+		if err != nil {
+			panic("render: " + err.Error()) // the level is a constant that zlib knows
+		}
+		return w
+	}}
+}
 
 // finish writes the file. Its ID is a digest of the objects, so that the same content gives the same bytes.
 func (d *document) finish(catalog, info ref) []byte {
@@ -105,14 +118,4 @@ func textString(s string) string {
 	}
 	b.WriteByte('>')
 	return b.String()
-}
-
-// number writes a length with as many decimals as can be seen.
-func number(v float64) string {
-	s := strconv.FormatFloat(v, 'f', 2, 64)
-	s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
-	if s == "-0" {
-		return "0"
-	}
-	return s
 }

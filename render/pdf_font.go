@@ -7,67 +7,8 @@ import (
 	"unicode/utf16"
 )
 
-// glyphRef is a character as a page shows it.
-type glyphRef struct {
-	font  int // index of the document's fonts; -1: takes no room
-	id    uint16
-	width float64 // em
-}
-
-// typesetter knows the fonts of one document: which characters it uses and how wide they are.
-type typesetter struct {
-	subsets []*subset
-	known   map[rune]glyphRef
-}
-
-func newTypesetter() *typesetter { return &typesetter{known: map[rune]glyphRef{}} }
-
-// glyph returns how a character is drawn. One that no font has is drawn as 〓.
-func (t *typesetter) glyph(r rune) glyphRef {
-	if g, ok := t.known[r]; ok {
-		return g
-	}
-	g := t.lookUp(r)
-	t.known[r] = g
-	return g
-}
-
-func (t *typesetter) lookUp(r rune) glyphRef {
-	if invisible(r) {
-		return glyphRef{font: -1}
-	}
-	f, old, ok := embedded.find(r)
-	if !ok {
-		if r == geta {
-			return glyphRef{font: -1} // no font has even the stand-in
-		}
-		return t.glyph(geta)
-	}
-	i := 0
-	for ; i < len(t.subsets) && t.subsets[i].font != f; i++ {
-	}
-	if i == len(t.subsets) {
-		t.subsets = append(t.subsets, newSubset(f))
-	}
-	return glyphRef{font: i, id: t.subsets[i].add(r, old), width: float64(f.advance(old)) / float64(f.unitsPerEm)}
-}
-
-// width of a text in em.
-func (t *typesetter) width(s string) float64 {
-	w := 0.0
-	for _, r := range s {
-		w += t.glyph(r).width
-	}
-	return w
-}
-
-// lines breaks a text to a width in points at a size in points.
-func (t *typesetter) lines(s string, size, width float64) []string {
-	return breakLines(s, width/size, func(r rune) float64 { return t.glyph(r).width })
-}
-
 // embed writes the fonts into the document and returns the Font resource dictionary.
-func (t *typesetter) embed(d *document) (string, error) {
+func (t *usedFonts) embed(d *document) (string, error) {
 	var resources bytes.Buffer
 	resources.WriteString("<<")
 	for i, s := range t.subsets {

@@ -13,7 +13,7 @@ import (
 // photo is a picture read from a licence: pixels only, so that nothing else in the file (place, camera, hidden data)
 // travels on.
 type photo struct {
-	pixels *image.RGBA // opaque, at the origin
+	pixels image.Image // opaque, at the origin: *image.RGBA, or a JPEG's own *image.YCbCr
 	jpeg   bool        // came as JPEG, and goes on as JPEG
 }
 
@@ -27,8 +27,11 @@ const (
 
 var errPhoto = errors.New("render: unusable photo")
 
-// decodePhoto reads a PNG or JPEG file, told apart by content.
-func decodePhoto(file []byte) (*photo, error) {
+// decodePhoto reads the picture of a holder.
+func decodePhoto(file []byte) (*photo, error) { return decodePicture(file, photoWidth, photoHeight) }
+
+// decodePicture reads a PNG or JPEG file, told apart by content, and reduces it to at most width and height.
+func decodePicture(file []byte, width, height float64) (*photo, error) {
 	decode, config, isJPEG := png.Decode, png.DecodeConfig, false
 	if bytes.HasPrefix(file, []byte("\xff\xd8\xff")) {
 		decode, config, isJPEG = jpeg.Decode, jpeg.DecodeConfig, true
@@ -44,16 +47,19 @@ func decodePhoto(file []byte) (*photo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errPhoto, err)
 	}
-	return &photo{pixels: reduce(picture), jpeg: isJPEG}, nil
+	if own, ok := picture.(*image.YCbCr); ok && isJPEG && float64(c.Width) <= width && float64(c.Height) <= height {
+		return &photo{pixels: own, jpeg: true}, nil
+	}
+	return &photo{pixels: reduce(picture, width, height), jpeg: isJPEG}, nil
 }
 
 // reduce averages a picture down until it fits the bounds, on white.
-func reduce(picture image.Image) *image.RGBA {
+func reduce(picture image.Image, width, height float64) *image.RGBA {
 	b := picture.Bounds()
 	src := image.NewRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
 	draw.Draw(src, src.Rect, image.White, image.Point{}, draw.Src)
 	draw.Draw(src, src.Rect, picture, b.Min, draw.Over)
-	factor := max(float64(b.Dx())/photoWidth, float64(b.Dy())/photoHeight)
+	factor := max(float64(b.Dx())/width, float64(b.Dy())/height)
 	if factor <= 1 {
 		return src
 	}
@@ -103,11 +109,12 @@ func (p *photo) encode() (file []byte, mediaType string, err error) {
 	return b.Bytes(), "image/png", nil
 }
 
-// rgb returns the pixels, three bytes each, row by row.
+// rgb returns the pixels of what was a PNG, three bytes each, row by row.
 func (p *photo) rgb() []byte {
-	out := make([]byte, 0, len(p.pixels.Pix)/4*3)
-	for i := 0; i < len(p.pixels.Pix); i += 4 {
-		out = append(out, p.pixels.Pix[i:i+3]...)
+	pixels := p.pixels.(*image.RGBA).Pix
+	out := make([]byte, 0, len(pixels)/4*3)
+	for i := 0; i < len(pixels); i += 4 {
+		out = append(out, pixels[i:i+3]...)
 	}
 	return out
 }

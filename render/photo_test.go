@@ -43,8 +43,8 @@ func TestDecodePhoto(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 			continue
 		}
-		if p.jpeg != c.jpeg || p.pixels.Rect.Size() != c.size || len(p.rgb()) != 3*c.size.X*c.size.Y {
-			t.Errorf("%s: jpeg %v, %v", c.name, p.jpeg, p.pixels.Rect)
+		if p.jpeg != c.jpeg || p.pixels.Bounds().Size() != c.size || len(p.rgb()) != 3*c.size.X*c.size.Y {
+			t.Errorf("%s: jpeg %v, %v", c.name, p.jpeg, p.pixels.Bounds())
 		}
 	}
 }
@@ -82,10 +82,10 @@ func TestPhotoLiesOnWhite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := p.pixels.RGBAAt(5, 5); got != (color.RGBA{0, 0, 200, 255}) {
+	if got := p.pixels.(*image.RGBA).RGBAAt(5, 5); got != (color.RGBA{0, 0, 200, 255}) {
 		t.Errorf("upper half: %v", got)
 	}
-	if got := p.pixels.RGBAAt(5, 600); got != (color.RGBA{255, 255, 255, 255}) {
+	if got := p.pixels.(*image.RGBA).RGBAAt(5, 600); got != (color.RGBA{255, 255, 255, 255}) {
 		t.Errorf("lower half: %v", got)
 	}
 }

@@ -19,12 +19,19 @@ type View struct {
 	Purpose    string  // watermark: 仅用于…
 	At         time.Time
 	ExpiresAt  time.Time // when the page's token dies; zero: not said
+	Template   *Template // the face; nil: the plain one
+	SealCode   string    // stands at the foot of the seal; may be empty
+	SealName   string    // on the seal; "": Issuer
+	SealApart  bool      // readers show the seal from the file's signature (OFD): its place stays empty
+	QR         [][]bool  // rows of modules, true is dark, without quiet zone; nil: none
 }
 
 // Field is a label and a value on the face.
 type Field struct {
+	Key, Role    string // as the item declares them; a template places fields by either
 	Label, Value string
 	Masked       bool
+	Reason       string // why it is masked, for who asks; "": maskedReason
 }
 
 // Variant of a page.
@@ -81,10 +88,20 @@ func (v *View) particulars() []item {
 	return kept
 }
 
+// reason says why a field is masked.
+func reason(f *Field) string {
+	if text := oneLine(f.Reason); text != "" {
+		return text
+	}
+	return maskedReason
+}
+
 // What is said when some of the licence is hidden: beside a field, and once for all.
 const (
 	maskedTag  = "已脱敏"
 	maskedNote = "部分信息已脱敏显示。"
+	// maskedReason is said where the caller gives none.
+	maskedReason = "该信息属于个人敏感信息，按当前查看权限脱敏显示。"
 )
 
 // beijing is the zone of every time shown; China has kept this offset since 1991.

@@ -129,3 +129,32 @@ func TestApproveAgainstReject(t *testing.T) {
 		}
 	})
 }
+
+// What is approved is what was judged: a declaration that was replaced meanwhile is judged anew.
+func TestApprovalOfAnotherDeclaration(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, url string) {
+		s := storetest.Open(t, url)
+		first, second := []byte("first"), []byte("second")
+		id, err := s.Pendings().AddPending(t.Context(), registry.Pending{By: "a", Created: epoch, Declaration: first}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.SwapDeclaration(t.Context(), id, first, second); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.SwapDeclaration(t.Context(), id, first, second); !errors.Is(err, registry.ErrRedeclared) {
+			t.Errorf("replaced twice: error %v, want ErrRedeclared", err)
+		}
+		if err := s.SaveApproved(t.Context(), platform(), version(1, ""), id, registry.Pending{Declaration: first}); !errors.Is(err, registry.ErrRedeclared) {
+			t.Errorf("error %v, want ErrRedeclared", err)
+		}
+		loads(t, s, &registry.Platform{}, 0)
+		if err := s.SaveApproved(t.Context(), platform(), version(1, ""), id, registry.Pending{Declaration: second}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.SwapDeclaration(t.Context(), id, second, first); !errors.Is(err, registry.ErrDecided) {
+			t.Errorf("after the decision: error %v, want ErrDecided", err)
+		}
+	})
+}

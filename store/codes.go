@@ -77,8 +77,14 @@ func (s *Store) WriteCodes(ctx context.Context, root gm.KeyID, opens func(licenc
 			return err
 		}
 	}
+	if err := s.writeCodesOfCodes(ctx); err != nil {
+		return err
+	}
 	return s.write(ctx, func(tx *sql.Tx) error {
 		if err := s.writeVersionCodes(ctx, tx); err != nil {
+			return err
+		}
+		if err := s.writePendingCodes(ctx, tx); err != nil {
 			return err
 		}
 		mac, err := s.code(authenticated{completeCodes, string(root), 1, nil})
@@ -132,6 +138,53 @@ func (s *Store) writeVersionCodes(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
+// writeCodesOfCodes does the licence codes, a batch at a time.
+func (s *Store) writeCodesOfCodes(ctx context.Context) error {
+	for {
+		done := 0
+		err := s.write(ctx, func(tx *sql.Tx) error {
+			const tried = "update licence_codes"
+			bare, err := collect(ctx, tx, tried, readCode, selectCodes+`WHERE mac IS NULL LIMIT $1`, rowBatch)
+			if err != nil {
+				return err
+			}
+			for i := range bare {
+				mac, err := s.code(codeRow(&bare[i]))
+				if err != nil {
+					return failed(tried, err)
+				}
+				if _, err := tx.ExecContext(ctx, `UPDATE licence_codes SET mac = $3 WHERE digest = $1 AND revision = $2`, bare[i].Digest, bare[i].Revision, mac); err != nil {
+					return failed(tried, err)
+				}
+			}
+			done = len(bare)
+			return nil
+		})
+		if err != nil || done == 0 {
+			return err
+		}
+	}
+}
+
+// writePendingCodes does the changes that wait or waited for approval.
+func (s *Store) writePendingCodes(ctx context.Context, tx *sql.Tx) error {
+	const tried = "update pending_changes"
+	bare, err := collect(ctx, tx, tried, readPending, selectPendings+`WHERE mac IS NULL`)
+	if err != nil {
+		return err
+	}
+	for i := range bare {
+		mac, err := s.code(pendingRow(&bare[i]))
+		if err != nil {
+			return failed(tried, err)
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE pending_changes SET mac = $2 WHERE id = $1`, bare[i].ID, mac); err != nil {
+			return failed(tried, err)
+		}
+	}
+	return nil
+}
+
 // licencesBehind reads a batch of licences behind a code, as they are.
 func (s *Store) licencesBehind(ctx context.Context, after, condition string) ([]storedLicence, error) {
 	rows, err := s.reader.QueryContext(ctx, selectLicences+` FROM (SELECT code FROM licences WHERE code > $1`+condition+` ORDER BY code LIMIT $2) AS page
@@ -141,7 +194,7 @@ func (s *Store) licencesBehind(ctx context.Context, after, condition string) ([]
 
 // RowFault names a row that is not what was kept.
 type RowFault struct {
-	Kind  string `json:"kind"` // licence, registry/…, policy-version
+	Kind  string `json:"kind"` // licence, licence-code, registry/…, policy-version, pending-change, key-job
 	Key   string `json:"key"`
 	Cause string `json:"cause"`
 }
@@ -149,7 +202,8 @@ type RowFault struct {
 // CheckRows holds every row against its code, and each licence that is there against opens. progress is told after each batch.
 func (s *Store) CheckRows(ctx context.Context, opens func(licence.Stored) error, progress func(seen, total int64), fault func(RowFault)) error {
 	var total, seen int64
-	if err := s.reader.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM licences) + (SELECT count(*) FROM registry_objects) + (SELECT count(*) FROM policy_versions)`).
+	if err := s.reader.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM licences) + (SELECT count(*) FROM registry_objects) + (SELECT count(*) FROM policy_versions)
+		+ (SELECT count(*) FROM pending_changes) + (SELECT count(*) FROM licence_codes) + (SELECT count(*) FROM key_jobs)`).
 		Scan(&total); err != nil {
 		return failed("count rows", err)
 	}
@@ -165,6 +219,23 @@ func (s *Store) CheckRows(ctx context.Context, opens func(licence.Stored) error,
 		return err
 	}
 	progress(seen, max(total, seen))
+	for after := []byte{}; ; {
+		found, err := collect(ctx, s.reader, "select from licence_codes", readCode, selectCodes+`WHERE digest > $1 ORDER BY digest LIMIT $2`, after, rowBatch)
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			break
+		}
+		for i := range found {
+			if _, err := check(found[i].mac, codeRow(&found[i])); err != nil {
+				return err
+			}
+		}
+		after = found[len(found)-1].Digest
+		seen += int64(len(found))
+		progress(seen, max(total, seen))
+	}
 	for after := ""; ; {
 		rows, err := s.licencesBehind(ctx, after, "")
 		if err != nil {
@@ -191,7 +262,7 @@ func (s *Store) CheckRows(ctx context.Context, opens func(licence.Stored) error,
 	}
 }
 
-// checkRegistry does so with the registry and all policy versions, on one snapshot.
+// checkRegistry does so with the registry, all policy versions, the changes that wait or waited for approval and the key jobs, on one snapshot.
 func (s *Store) checkRegistry(ctx context.Context, check func([]byte, authenticated) (bool, error), fault func(RowFault), seen *int64) error {
 	return s.read(ctx, func(tx *sql.Tx) error {
 		objects, err := selectObjects(ctx, tx)
@@ -219,7 +290,25 @@ func (s *Store) checkRegistry(ctx context.Context, check func([]byte, authentica
 				fault(RowFault{rowVersion, fmt.Sprint(v.Number), "现有登记不是这个版本的登记：有行被增删，或换成了旧的"})
 			}
 		}
-		*seen += int64(len(objects) + len(versions))
+		waiting, err := collect(ctx, tx, "select from pending_changes", readPending, selectPendings+`ORDER BY id`)
+		if err != nil {
+			return err
+		}
+		for i := range waiting {
+			if _, err := check(waiting[i].mac, pendingRow(&waiting[i])); err != nil {
+				return err
+			}
+		}
+		jobs, err := collect(ctx, tx, "select from key_jobs", readJob, selectJobs+`ORDER BY number`)
+		if err != nil {
+			return err
+		}
+		for i := range jobs {
+			if _, err := check(jobs[i].mac, jobRow(&jobs[i])); err != nil {
+				return err
+			}
+		}
+		*seen += int64(len(objects) + len(versions) + len(waiting) + len(jobs))
 		return nil
 	})
 }

@@ -13,8 +13,11 @@ import (
 // Kinds of rows that carry an authentication code.
 const (
 	rowLicence  = "licence"
+	rowCode     = "licence-code"
 	rowRegistry = "registry/" // and the kind of the object
 	rowVersion  = "policy-version"
+	rowPending  = "pending-change"
+	rowJob      = "key-job"
 )
 
 // ErrUnguarded says that nobody gave the store the keys of the rows' authentication codes: then no such row is read or written.
@@ -96,6 +99,14 @@ func canonical(parts ...any) []byte {
 			field(p)
 		case int64:
 			b = binary.BigEndian.AppendUint64(b, uint64(p))
+		case bool:
+			var n uint64
+			if p {
+				n = 1
+			}
+			b = binary.BigEndian.AppendUint64(b, n)
+		default:
+			panic(fmt.Sprintf("store: no canonical form of %T", p))
 		}
 	}
 	return b
@@ -133,9 +144,9 @@ type storedVersion struct {
 }
 
 func versionRow(v *storedVersion) authenticated {
-	text, given := "", int64(0)
+	text := ""
 	if v.text != nil {
-		text, given = *v.text, 1
+		text = *v.text
 	}
-	return authenticated{rowVersion, fmt.Sprint(v.Number), v.Number, canonical(v.at, v.By, v.Why, v.ApprovedBy, v.Parent, v.Hash, v.lines, v.Changes, v.Platform, given, text, v.objects)}
+	return authenticated{rowVersion, fmt.Sprint(v.Number), v.Number, canonical(v.at, v.By, v.Why, v.ApprovedBy, v.Parent, v.Hash, v.lines, v.Changes, v.Platform, v.text != nil, text, v.objects)}
 }

@@ -1,8 +1,11 @@
 package store_test
 
 import (
+	"encoding/hex"
 	"errors"
+	"strings"
 	"testing"
+	"time"
 
 	"licgate/gm"
 	"licgate/licence"
@@ -22,6 +25,17 @@ func integrityWorld(t *testing.T, url string) (s *store.Store, alarms *int) {
 		t.Fatal(err)
 	}
 	if err := s.Licences().Apply(t.Context(), licence.Write{Update: []licence.Stored{issued(second)}}); err != nil {
+		t.Fatal(err)
+	}
+	code := licence.StoredCode{
+		Digest: digest("code"), Kind: licence.ShowCode, LicenceCode: "L1", Created: epoch, Expires: epoch.Add(time.Hour), Revision: 1,
+		Grant: licence.Grant{App: "hydj", Department: "D1", Sensitive: false},
+	}
+	if err := s.Licences().Apply(t.Context(), licence.Write{InsertCodes: []licence.StoredCode{code}}); err != nil {
+		t.Fatal(err)
+	}
+	pending := registry.Pending{By: "甲", Created: epoch, Expires: epoch.Add(time.Hour), Shifts: "00", Declaration: []byte(`{"v":1}`)}
+	if _, err := s.Pendings().AddPending(t.Context(), pending, nil); err != nil {
 		t.Fatal(err)
 	}
 	save(t, s, platform(), version(1, ""))
@@ -53,6 +67,22 @@ func TestAlteredRowsAreRefused(t *testing.T) {
 		_, _, err := s.Licences().ListByHolder(t.Context(), [][]byte{digest("a L2")}, []string{"item", "other"}, 10, 0)
 		return err
 	}
+	redeem := func(t *testing.T, s *store.Store) error {
+		_, err := s.Licences().FindCode(t.Context(), digest("code"))
+		return err
+	}
+	proposed := func(t *testing.T, s *store.Store) error {
+		_, err := s.Pendings().GetPending(t.Context(), 1)
+		return err
+	}
+	listed := func(t *testing.T, s *store.Store) error {
+		_, err := s.Pendings().ListPending(t.Context(), "", 9)
+		return err
+	}
+	decide := func(t *testing.T, s *store.Store) error {
+		return s.Pendings().DecidePending(t.Context(), 1, registry.Pending{State: registry.PendingApproved})
+	}
+	codeKey := hex.EncodeToString(digest("code"))
 	byIDCode := func(t *testing.T, s *store.Store) error {
 		_, err := s.Licences().FindByIDCode(t.Context(), "item", digest("id L1"))
 		return err
@@ -77,6 +107,18 @@ func TestAlteredRowsAreRefused(t *testing.T) {
 		{"revived", `UPDATE licences SET state = 'REGISTERED' WHERE code = 'L3'`, find("L3"), "licence", "L3"},
 		{"a holder less", `DELETE FROM licence_holders WHERE code = 'L1' AND place = 1`, find("L1"), "licence", "L1"},
 		{"holders exchanged", `UPDATE licence_holders SET place = 7 WHERE code = 'L1' AND place = 0`, find("L1"), "licence", "L1"},
+		{"code for another licence", `UPDATE licence_codes SET licence_code = 'L2'`, redeem, "licence-code", codeKey},
+		{"code in clear", `UPDATE licence_codes SET sensitive = TRUE`, redeem, "licence-code", codeKey},
+		{"code for longer", `UPDATE licence_codes SET expires = expires + 1`, redeem, "licence-code", codeKey},
+		{"code for another", `UPDATE licence_codes SET department = 'D2'`, redeem, "licence-code", codeKey},
+		{"code's uses", `UPDATE licence_codes SET redeemer = '{}'`, redeem, "licence-code", codeKey},
+		{"code's revision", `UPDATE licence_codes SET revision = 2`, redeem, "licence-code", codeKey},
+		{"proposer", `UPDATE pending_changes SET proposed_by = '乙'`, proposed, "pending-change", "1"},
+		{"proposal", `UPDATE pending_changes SET declaration = NULL`, decide, "pending-change", "1"},
+		{"its rights", `UPDATE pending_changes SET shifts = '11'`, listed, "pending-change", "1"},
+		{"its changes", `UPDATE pending_changes SET changes = '[]'`, proposed, "pending-change", "1"},
+		{"its end", `UPDATE pending_changes SET expires = expires + 1`, listed, "pending-change", "1"},
+		{"its force", `UPDATE pending_changes SET forced = TRUE`, proposed, "pending-change", "1"},
 		{"version", `UPDATE policy_versions SET why = 'x' WHERE number = 1`, get, "policy-version", "1"},
 		{"its lines", `UPDATE policy_versions SET lines = '[]' WHERE number = 1`, get, "policy-version", "1"},
 		{"policy text", `UPDATE policy_versions SET policy_text = NULL WHERE number = 2`, load, "policy-version", "2"},
@@ -93,7 +135,7 @@ func TestAlteredRowsAreRefused(t *testing.T) {
 				if faults, seen, total := rowFaults(t, s); len(faults) != 0 || seen != total || total < 10 {
 					t.Fatalf("unaltered: %v, %d of %d", faults, seen, total)
 				}
-				for _, read := range []func(*testing.T, *store.Store) error{find("L1"), find("L2"), find("L3"), load, get, held, byIDCode} {
+				for _, read := range []func(*testing.T, *store.Store) error{find("L1"), find("L2"), find("L3"), load, get, held, byIDCode, redeem, proposed, listed} {
 					if err := read(t, s); err != nil {
 						t.Fatalf("unaltered: %v", err)
 					}
@@ -101,7 +143,7 @@ func TestAlteredRowsAreRefused(t *testing.T) {
 				run(t, s, one.statement)
 				if err := one.read(t, s); !errors.Is(err, gm.ErrIntegrity) {
 					t.Errorf("read: error %v, want ErrIntegrity", err)
-				} else if one.kind == "licence" && !errors.Is(err, licence.ErrTampered) {
+				} else if strings.HasPrefix(one.kind, "licence") && !errors.Is(err, licence.ErrTampered) {
 					t.Errorf("read: error %v, want ErrTampered", err)
 				}
 				if *alarms != 1 || s.Faults() != 1 {

@@ -1,7 +1,11 @@
 package store_test
 
 import (
+	"bytes"
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,10 +98,18 @@ func TestBury(t *testing.T) {
 		if l, err := s.Licences().Find(t.Context(), "L3"); err != nil || l.State != licence.Registered {
 			t.Errorf("another key's: %+v, %v", l, err)
 		}
+		// Whatever was done to its row, a licence can be buried.
+		run(t, s, `UPDATE licences SET biz_num = 'x' WHERE code = 'L3'`)
+		if by, err := s.LicenceKey(t.Context(), "L3"); err != nil || by != gmtest.Record("D1", 1, 2).ID {
+			t.Errorf("sealed by %s, %v", by, err)
+		}
 		for range 2 { // the second finds it done
-			if department, err := s.BuryLicence(t.Context(), "L3"); err != nil || department != "D1" {
-				t.Errorf("one licence: %q, %v", department, err)
+			if err := s.BuryLicence(t.Context(), "L3"); err != nil {
+				t.Errorf("one licence: %v", err)
 			}
+		}
+		if _, err := s.LicenceKey(t.Context(), "L3"); !errors.Is(err, licence.ErrNotFound) {
+			t.Errorf("afterwards: error %v", err)
 		}
 		if n := count(t, s, `SELECT count(*) FROM licence_holders`); n != 0 {
 			t.Errorf("%d look-up digests are left", n)
@@ -105,8 +117,91 @@ func TestBury(t *testing.T) {
 		if elsewhere, err := s.SealedElsewhere(t.Context(), "D1", nil); err != nil || elsewhere {
 			t.Errorf("afterwards: elsewhere %v, %v", elsewhere, err)
 		}
-		if _, err := s.BuryLicence(t.Context(), "L9"); !errors.Is(err, licence.ErrNotFound) {
+		if err := s.BuryLicence(t.Context(), "L9"); !errors.Is(err, licence.ErrNotFound) {
 			t.Errorf("none: error %v", err)
 		}
 	})
+}
+
+// A job whose row was altered is told of, and holds no other up.
+func TestAlteredKeyJob(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, url string) {
+		s := storetest.Open(t, url)
+		for range 2 {
+			if _, err := s.AddJob(t.Context(), store.KeyJob{Kind: "rotate", State: store.JobRunning}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		run(t, s, `UPDATE key_jobs SET body = replace(body, 'rotate', 'shred_department') WHERE number = 1`)
+		if open, err := s.OpenJobs(t.Context()); err != nil || len(open) != 1 || open[0].Number != 2 {
+			t.Errorf("open %+v, %v", open, err)
+		}
+		if all, err := s.Jobs(t.Context(), 10); err != nil || len(all) != 2 || all[1].State != store.JobFailed || all[1].Error == "" {
+			t.Errorf("all %+v, %v", all, err)
+		}
+	})
+}
+
+// What was shredded is in none of the database's files afterwards: neither the wrapped key nor the licence.
+func TestScrubLeavesNothing(t *testing.T) {
+	t.Parallel()
+	url := storetest.SQLite(t)
+	s := storetest.Open(t, url)
+	keys := s.DataKeys()
+	record := gmtest.Record("D1", 1, 1)
+	record.Wrapped = bytes.Repeat([]byte("wrapped-secret"), 4)
+	key, err := keys.Add(t.Context(), record, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := registered("L1")
+	l.Sealed = append(sealedBy(t, key.ID), bytes.Repeat([]byte("sealed-secret"), 500)...) // more than a page
+	if err := s.Licences().Apply(t.Context(), licence.Write{Insert: []licence.Stored{l}}); err != nil {
+		t.Fatal(err)
+	}
+	path := strings.TrimPrefix(url, "sqlite:")
+	left := func() (found []string) {
+		for _, file := range []string{path, path + "-wal"} {
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, secret := range []string{"wrapped-secret", "sealed-secret"} {
+				if bytes.Contains(raw, []byte(secret)) {
+					found = append(found, filepath.Base(file)+": "+secret)
+				}
+			}
+		}
+		return found
+	}
+	if err := s.Scrub(t.Context()); err != nil || len(left()) != 2 {
+		t.Fatalf("before: %v, %v: the test would find nothing", left(), err)
+	}
+	key.Wrapped, key.Destroyed, key.Shredded = nil, epoch.Truncate(time.Millisecond), true
+	if _, err := keys.Replace(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.Bury(t.Context(), key.ID, 10); err != nil || n != 1 {
+		t.Fatal(n, err)
+	}
+	if err := s.Scrub(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if found := left(); len(found) != 0 {
+		t.Errorf("left: %v", found)
+	}
+	// Who reads an older snapshot is in the way, and is not waited for.
+	rows, err := s.Reader().QueryContext(t.Context(), `SELECT code FROM licences`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		t.Fatal("no rows")
+	}
+	run(t, s, `UPDATE licences SET biz_num = 'x'`)
+	if err := s.Scrub(t.Context()); !errors.Is(err, store.ErrBusy) {
+		t.Errorf("while somebody reads: error %v, want ErrBusy", err)
+	}
 }

@@ -9,7 +9,6 @@ import (
 
 	"licgate/gm"
 	"licgate/licence"
-	"licgate/registry"
 )
 
 // LicenceValues are the sealed licences of a department ("": of all), for one gm.Resealing.
@@ -119,13 +118,6 @@ func (v formValues) Swap(ctx context.Context, values []gm.Value, fresh [][]byte)
 	})
 }
 
-// SwapDeclaration puts another declaration in place of an open change's, unless it was changed or decided meanwhile.
-func (s *Store) SwapDeclaration(ctx context.Context, id int64, old, fresh []byte) error {
-	_, err := s.exec(ctx, "update pending_changes", `UPDATE pending_changes SET declaration = $3 WHERE id = $1 AND declaration = $2 AND state = '`+registry.PendingOpen+`'`,
-		id, old, fresh)
-	return err
-}
-
 // SealedElsewhere reports whether a licence of the department is sealed by a key that is none of own.
 func (s *Store) SealedElsewhere(ctx context.Context, department string, own []gm.KeyID) (bool, error) {
 	heads := make([][]byte, len(own))
@@ -188,14 +180,23 @@ func (s *Store) Bury(ctx context.Context, id gm.KeyID, limit int) (int, error) {
 	return buried, err
 }
 
-// BuryLicence does so with one licence, and returns whose it was. One that was deleted stays as it is. licence.ErrNotFound.
-func (s *Store) BuryLicence(ctx context.Context, code string) (department string, err error) {
-	l, err := s.Licences().Find(ctx, code)
-	if err != nil {
-		return "", err
+// LicenceKey returns the id of the key that a licence is sealed by, whatever was done to its row. licence.ErrNotFound; gm.ErrSealed: no key is
+// to be seen.
+func (s *Store) LicenceKey(ctx context.Context, code string) (gm.KeyID, error) {
+	var sealed []byte
+	err := s.reader.QueryRowContext(ctx, `SELECT sealed FROM licences WHERE code = $1 AND sealed IS NOT NULL`, code).Scan(&sealed)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = licence.ErrNotFound
 	}
-	err = s.write(ctx, func(tx *sql.Tx) error { return licences{s}.bury(ctx, tx, code) })
-	return l.Department, err
+	if err != nil {
+		return "", failed("select from licences", err)
+	}
+	return gm.SealedBy(sealed)
+}
+
+// BuryLicence does so with one licence, whatever was done to its row. One that was deleted stays as it is. licence.ErrNotFound.
+func (s *Store) BuryLicence(ctx context.Context, code string) error {
+	return s.write(ctx, func(tx *sql.Tx) error { return licences{s}.bury(ctx, tx, code) })
 }
 
 // bury turns a row into what licence.Service leaves of a deleted one.

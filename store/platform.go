@@ -78,11 +78,11 @@ func (s *Store) SavePlatform(ctx context.Context, next *registry.Platform, v pol
 }
 
 // SaveApproved is SavePlatform of a pending change, and the decision to approve it, in one transaction: what is in force was
-// approved, and what was approved is in force. DecidedBy, Decided and Note of decision are kept. Further errors are those of
-// DecidePending.
+// approved, and what was approved is in force. DecidedBy, Decided and Note of decision are kept; its Declaration is the one
+// that was judged: registry.ErrRedeclared. Further errors are those of DecidePending.
 func (s *Store) SaveApproved(ctx context.Context, next *registry.Platform, v policy.Version, id int64, decision registry.Pending) error {
 	decision.State, decision.Version = registry.PendingApproved, v.Number
-	return s.savePlatform(ctx, next, v, func(tx *sql.Tx) error { return decidePending(ctx, tx, id, decision) })
+	return s.savePlatform(ctx, next, v, func(tx *sql.Tx) error { return pendings{s}.decide(ctx, tx, id, decision) })
 }
 
 // savePlatform does also in the same transaction.

@@ -53,7 +53,8 @@ func connectSQLite(ctx context.Context, path string) (*Store, error) {
 	}
 	// Pragmas stand in the DSN so that every connection of the pool has them.
 	writer, err := sql.Open("sqlite", sqliteDSN(path, url.Values{
-		"_pragma": {busyTimeout, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"},
+		// What is deleted or overwritten is overwritten with zeros: a shredded key must not stay in a free page.
+		"_pragma": {busyTimeout, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "secure_delete(1)"},
 		"_txlock": {"immediate"},
 	}))
 	if err != nil {
@@ -70,11 +71,31 @@ func connectSQLite(ctx context.Context, path string) (*Store, error) {
 	reader.SetMaxOpenConns(readers)
 	reader.SetMaxIdleConns(readers)
 	s := &Store{dialect: sqliteDialect, writer: writer, reader: reader}
+	s.scrub = func(ctx context.Context) error { return foldLog(ctx, path) }
 	// The writer comes first: it turns the write-ahead log on, which readers rely on.
 	if err := writer.PingContext(ctx); err != nil {
 		return nil, errors.Join(failed("open the database file", err), s.Close())
 	}
 	return s, nil
+}
+
+// foldLog moves the write-ahead log into the file and empties it: what was deleted lies in the log still. A connection of its own waits
+// for readers only briefly: the writer of the store would hold up everybody.
+func foldLog(ctx context.Context, path string) error {
+	const tried = "empty the write-ahead log"
+	db, err := sql.Open("sqlite", sqliteDSN(path, url.Values{"_pragma": {"busy_timeout(500)", "secure_delete(1)"}}))
+	if err != nil {
+		return failed(tried, err)
+	}
+	defer db.Close()
+	var busy, pages, moved int
+	if err := db.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &pages, &moved); err != nil {
+		return failed(tried, err)
+	}
+	if busy != 0 {
+		return failed(tried, ErrBusy)
+	}
+	return nil
 }
 
 // createPrivate makes a missing database file that only its owner can read; SQLite gives its side files the same mode.

@@ -31,6 +31,7 @@ type Store struct {
 	hot            hotStatements
 	guard          atomic.Pointer[guard]
 	faults         atomic.Int64
+	scrub          func(context.Context) error // nil: nothing that a client can do
 }
 
 // dialect is all that differs between the databases once they are open.
@@ -90,7 +91,7 @@ func (s *Store) ready(ctx context.Context) error {
 		{&s.hot.livingLicences, selectLivingLicences},
 		{&s.hot.heldPage, s.dialect.selectHeldPage()},
 		{&s.hot.heldCount, s.dialect.countHeld()},
-		{&s.hot.licenceCode, selectLicenceCode},
+		{&s.hot.licenceCode, selectCodes + `WHERE digest = $1`},
 		{&s.hot.session, selectSession},
 		{&s.hot.attempt, selectAttempt},
 		{&s.hot.policyNumber, selectPolicyNumber},
@@ -152,6 +153,18 @@ func (s *Store) Dialect() string { return s.dialect.name }
 func (s *Store) Ping(ctx context.Context) error {
 	_, err := s.PolicyVersion(ctx)
 	return err
+}
+
+// ErrBusy says that readers are in the way; they soon are not.
+var ErrBusy = errors.New("store: the database is in use")
+
+// Scrub removes from the database's files what was deleted or overwritten before. On SQLite nothing of it is left then. PostgreSQL keeps dead
+// rows until VACUUM, and its log until it is recycled: that is its operator's (docs/keys.md). ErrBusy: try again.
+func (s *Store) Scrub(ctx context.Context) error {
+	if s.scrub == nil {
+		return nil
+	}
+	return s.scrub(ctx)
 }
 
 // Close ends all connections. Calls under way finish first.

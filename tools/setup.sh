@@ -14,6 +14,7 @@ need mutool mupdf-tools
 need javac default-jdk-headless
 need /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc fonts-noto-cjk
 need /usr/share/java/pdfbox2.jar libpdfbox2-java
+need /usr/share/java/bcpkix.jar libbcpkix-java
 [ -z "$missing" ] && exit 0
 echo "installing:$missing"
 sudo=

@@ -215,6 +215,9 @@ func decideKeepsTheDecision(t *testing.T, s registry.PendingStore) {
 	decision.ID, decision.By, decision.Why, decision.Base, decision.Form, decision.Force = 99, "another", "another", 99, "another", false
 	decision.Created, decision.Expires = epoch.AddDate(1, 0, 0), epoch.AddDate(1, 0, 0)
 	decision.Classes, decision.Changes, decision.Declaration = []string{"x"}, nil, []byte("x")
+	refused(t, "another declaration", s.DecidePending(t.Context(), p.ID, decision), registry.ErrRedeclared)
+	wantPending(t, s, p)
+	decision.Declaration = p.Declaration
 	noError(t, "DecidePending", s.DecidePending(t.Context(), p.ID, decision))
 	wantPending(t, s, decided(p, decision))
 }

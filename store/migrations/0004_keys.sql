@@ -30,9 +30,10 @@ CREATE TABLE key_checks (
 -- Work on keys that outlives the process that began it. body is JSON. The number is a value of 'key_jobs'.
 CREATE TABLE key_jobs (
     number   BIGINT NOT NULL PRIMARY KEY,
-    state    {{.Text}} NOT NULL CHECK (state IN ('running', 'waiting', 'done', 'failed')),
+    state    {{.Text}} NOT NULL CHECK (state IN ('proposed', 'rejected', 'running', 'waiting', 'done', 'failed')),
     body     {{.Text}} NOT NULL,
-    revision BIGINT NOT NULL
+    revision BIGINT NOT NULL,
+    mac      {{.Bytes}} NOT NULL
 );
 INSERT INTO counters (name, value) VALUES ('key_jobs', 0);
 
@@ -40,5 +41,7 @@ INSERT INTO counters (name, value) VALUES ('key_jobs', 0);
 -- digest of the whole registry as this version has it.
 ALTER TABLE licences ADD COLUMN mac {{.Bytes}};
 ALTER TABLE registry_objects ADD COLUMN mac {{.Bytes}};
+ALTER TABLE licence_codes ADD COLUMN mac {{.Bytes}};
+ALTER TABLE pending_changes ADD COLUMN mac {{.Bytes}};
 ALTER TABLE policy_versions ADD COLUMN objects {{.Bytes}};
 ALTER TABLE policy_versions ADD COLUMN mac {{.Bytes}};

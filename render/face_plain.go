@@ -1,6 +1,9 @@
 package render
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // A4 in points, and where things stand on it.
 const (
@@ -25,36 +28,52 @@ const (
 	bandVoid  colour = 0xfdeceb
 )
 
-// sheet composes the pages of one licence from top to bottom.
-type sheet struct {
+// plain composes the face of an item without a template, from top to bottom.
+type plain struct {
+	*drawing
 	view  *View
-	fonts *typesetter
-	marks func(*canvas)
+	marks *marks
 	photo *photo
-	pages []*canvas
-	page  *canvas // the last of pages
-	y     float64 // how far down it is filled
+	page  *sheet   // the last of flow
+	flow  []*sheet // pages filled from top to bottom: all but faces of their own size
+	y     float64  // how far down page is filled
 
-	photoPage int     // how many pages there were when the photo was set
+	photoPage int     // how many sheets there were when the photo was set
 	photoEnd  float64 // its lower edge there
 }
 
-func (s *sheet) compose() {
+// compose draws a licence as a file shows it: the faces of its template, or the plain one, with who looked at it and what for.
+func compose(v *View) (*drawing, error) {
+	marks, err := newMarks(v)
+	if err != nil {
+		return nil, err
+	}
+	s := &plain{drawing: &drawing{fonts: newTypesetter()}, view: v, marks: marks}
+	if v.Template != nil {
+		return s.drawing, s.template()
+	}
+	if len(v.Photo) > 0 {
+		s.photo, _ = decodePhoto(v.Photo) // an unreadable one leaves a note on the sheet
+	}
 	s.nextPage()
 	s.heading()
 	s.face()
-	s.closing()
-	for i, page := range s.pages {
-		s.foot(page, i+1)
+	facts, height := s.facts()
+	if err := s.signature(height + 30); err != nil {
+		return nil, err
 	}
+	s.closing(facts, height)
+	s.feet()
+	return s.drawing, nil
 }
 
 // nextPage begins a page with its marks, frame and status band.
-func (s *sheet) nextPage() {
-	s.page = &canvas{height: pageHeight, fonts: s.fonts}
-	s.pages = append(s.pages, s.page)
+func (s *plain) nextPage() {
+	s.page = s.newSheet(pageWidth, pageHeight)
 	p, st := s.page, s.view.standing()
-	s.marks(p)
+	s.flow = append(s.flow, p)
+	s.marks.draw(p, p.whole(), watermarkTint)
+	s.marks.drawVoid(p)
 	edge, band, word := s.edging(), bandValid, ink
 	if !st.Valid {
 		band, word = bandVoid, red
@@ -63,11 +82,11 @@ func (s *sheet) nextPage() {
 	p.frame(frameInset+4, frameInset+4, pageWidth-2*frameInset-8, pageHeight-2*frameInset-8, 0.5, edge)
 
 	const top, height = 46.0, 30.0
-	p.fill(left-16, top, right-left+32, height, band)
+	p.fill(rectangle(left-16, top, right-left+32, height), band)
 	p.bold(left-4, top+20, 13, word, st.Label)
 	p.text(left+8+s.fonts.width(st.Label)*13, top+19.5, 9.5, word, st.Sentence)
 	s.y = top + height + 34
-	if len(s.pages) > 1 {
+	if len(s.sheets) > 1 {
 		title := []rune(oneLine(s.view.Title))
 		const most = 30 // the full name stands on the first page
 		if len(title) > most {
@@ -80,7 +99,7 @@ func (s *sheet) nextPage() {
 }
 
 // edging is the colour of frames: a licence that is not valid has lost its gold.
-func (s *sheet) edging() colour {
+func (s *plain) edging() colour {
 	if s.view.standing().Valid {
 		return gold
 	}
@@ -88,14 +107,14 @@ func (s *sheet) edging() colour {
 }
 
 // room begins a new page unless so much is left on this one.
-func (s *sheet) room(height float64) {
+func (s *plain) room(height float64) {
 	if s.y+height > bodyBottom {
 		s.nextPage()
 	}
 }
 
 // centred sets a text in the middle, on as many lines as it needs.
-func (s *sheet) centred(text string, size, leading float64, c colour, set func(p *canvas, x, y, size float64, ink colour, s string)) {
+func (s *plain) centred(text string, size, leading float64, c colour, set func(p *sheet, x, y, size float64, ink colour, s string) *textMark) {
 	for _, line := range s.fonts.lines(text, size, right-left) {
 		s.room(leading)
 		set(s.page, (pageWidth-s.fonts.width(line)*size)/2, s.y+size, size, c, line)
@@ -104,46 +123,46 @@ func (s *sheet) centred(text string, size, leading float64, c colour, set func(p
 }
 
 // heading sets the licence's name and number.
-func (s *sheet) heading() {
+func (s *plain) heading() {
 	title := oneLine(s.view.Title)
 	size := 27.0
 	for size > 15 && s.fonts.width(title)*size > right-left {
 		size--
 	}
 	s.y += 6
-	s.centred(title, size, size*1.4, ink, (*canvas).bold)
+	s.centred(title, size, size*1.4, ink, (*sheet).bold)
 	if number := oneLine(s.view.IDCode); number != "" {
 		s.y += 8
-		s.centred("证照号码："+number, 11, 17, quiet, (*canvas).text)
+		s.centred("证照号码："+number, 11, 17, quiet, (*sheet).text)
 	}
 	s.y += 20
 }
 
 // face draws the table of face fields, with the photo beside its first rows.
-func (s *sheet) face() {
+func (s *plain) face() {
 	if len(s.view.Photo) > 0 {
 		s.room(photoBoxH)
 		s.drawPhoto(right-photoBoxW, s.y)
-		s.photoPage, s.photoEnd = len(s.pages), s.y+photoBoxH
+		s.photoPage, s.photoEnd = len(s.sheets), s.y+photoBoxH
 	}
 	for _, f := range s.view.Fields {
 		s.row(f)
 	}
-	if len(s.pages) == s.photoPage {
+	if len(s.sheets) == s.photoPage {
 		s.y = max(s.y, s.photoEnd)
 	}
 }
 
 // edge is how far to the right a row may reach.
-func (s *sheet) edge() float64 {
-	if len(s.pages) == s.photoPage && s.y < s.photoEnd {
+func (s *plain) edge() float64 {
+	if len(s.sheets) == s.photoPage && s.y < s.photoEnd {
 		return right - photoBoxW - 14
 	}
 	return right
 }
 
 // row draws one field. What does not fit on the page goes on at the top of the next.
-func (s *sheet) row(f Field) {
+func (s *plain) row(f Field) {
 	const size, labelSize, leading, tagWidth = 11.5, 10.5, 18.0, 36.0
 	const valueLeft = left + labelWidth
 	s.room(leading + 2*cellPad)
@@ -178,53 +197,60 @@ func (s *sheet) row(f Field) {
 }
 
 // drawPhoto fits the photo into its box, or says that it cannot be shown.
-func (s *sheet) drawPhoto(x, y float64) {
+func (s *plain) drawPhoto(x, y float64) {
 	if s.photo == nil {
 		s.page.frame(x, y, photoBoxW, photoBoxH, 0.5, hairline)
 		const note = "照片无法显示"
 		s.page.text(x+(photoBoxW-s.fonts.width(note)*9)/2, y+photoBoxH/2+3, 9, quiet, note)
 		return
 	}
-	size := s.photo.pixels.Rect.Size()
+	size := s.photo.pixels.Bounds().Size()
 	scale := min(photoBoxW/float64(size.X), photoBoxH/float64(size.Y))
 	w, h := float64(size.X)*scale, float64(size.Y)*scale
 	x, y = x+photoBoxW-w, y+(photoBoxH-h)/2
-	s.page.picture("Photo", x, y, w, h)
+	s.page.marks = append(s.page.marks, &pictureMark{x: x, y: y, w: w, h: h, photo: s.photo, about: "持证人照片"})
 	s.page.frame(x, y, w, h, 0.5, hairline)
 }
 
-// closing sets who issued the licence and when, and below it the particulars, at the foot of the sheet.
-func (s *sheet) closing() {
-	const size, leading, column = 9.0, 14.0, 62.0
-	var rows [][]string
-	facts := s.view.particulars()
-	height := 0.0
-	for _, it := range facts {
-		lines := s.fonts.lines(it.Value, size, right-left-column)
-		rows = append(rows, lines)
-		height += float64(len(lines)) * leading
+// facts are the particulars in lines, and how high they are together.
+func (s *plain) facts() (rows []factLines, height float64) {
+	for _, it := range s.view.particulars() {
+		lines := s.fonts.lines(it.Value, factSize, right-left-factColumn)
+		rows = append(rows, factLines{it.Label, lines})
+		height += float64(len(lines)) * factLeading
 	}
-	s.signature(height + 30)
+	return rows, height
+}
+
+type factLines struct {
+	label string
+	lines []string
+}
+
+const factSize, factLeading, factColumn = 9.0, 14.0, 62.0
+
+// closing sets the particulars at the foot of the sheet.
+func (s *plain) closing(rows []factLines, height float64) {
 	s.room(min(height+10, 500)) // together on a page, unless they are unreasonably long
 	s.y = max(s.y, bodyBottom-height-10)
 	s.page.line(left, s.y, right, s.y, 0.8, s.edging())
 	s.y += 10
-	for i, lines := range rows {
-		for n, line := range lines {
-			if s.y+leading > bodyBottom+2 {
+	for _, row := range rows {
+		for n, line := range row.lines {
+			if s.y+factLeading > bodyBottom+2 {
 				s.nextPage()
 			}
 			if n == 0 {
-				s.page.text(left, s.y+size, size, quiet, facts[i].Label)
+				s.page.text(left, s.y+factSize, factSize, quiet, row.label)
 			}
-			s.page.text(left+column, s.y+size, size, ink, line)
-			s.y += leading
+			s.page.text(left+factColumn, s.y+factSize, factSize, ink, line)
+			s.y += factLeading
 		}
 	}
 }
 
 // signature sets issuer and date at the right, above what still has to follow on the page.
-func (s *sheet) signature(below float64) {
+func (s *plain) signature(below float64) error {
 	const size, leading, width = 13.0, 22.0, 260.0
 	var lines []string
 	for _, text := range []string{oneLine(s.view.Issuer), oneLine(s.view.IssueDate)} {
@@ -233,7 +259,7 @@ func (s *sheet) signature(below float64) {
 		}
 	}
 	if len(lines) == 0 {
-		return
+		return nil
 	}
 	height := 18 + leading*float64(len(lines))
 	s.y += 24
@@ -243,21 +269,35 @@ func (s *sheet) signature(below float64) {
 	const heading = "颁发机构"
 	s.page.text(middle(heading, 9.5), s.y+9, 9.5, quiet, heading)
 	s.y += 18
+	// The seal stands over issuer and date, as on paper, and under their letters.
+	const seal = 40 / 25.4 * 72
+	around := box{right - width/2 - seal/2, s.y + (height-18)/2 - seal/2, seal, seal}
+	red := sealRed
+	if !s.view.standing().Valid {
+		red = red.grey()
+	}
+	if err := s.page.setSeal(s.view, &plainSeals, red, around); err != nil {
+		return err
+	}
 	for _, line := range lines {
 		s.room(leading)
 		s.page.text(middle(line, size), s.y+size, size, ink, line)
 		s.y += leading
 	}
 	s.y += 12
+	return nil
 }
 
-// foot sets the notes and the page's number.
-func (s *sheet) foot(p *canvas, page int) {
+// feet set the notes and the numbers of pages.
+func (s *plain) feet() {
 	note := "本文件由电子证照系统出具，以系统内登记的信息为准。"
 	if s.view.MaskedNote {
 		note = maskedNote + note
 	}
-	p.text(left, pageHeight-52, 8.5, quiet, note)
-	count := fmt.Sprintf("第 %d 页，共 %d 页", page, len(s.pages))
-	p.text(right-s.fonts.width(count)*8.5, pageHeight-52, 8.5, quiet, count)
+	for _, p := range s.flow {
+		page := slices.Index(s.sheets, p) + 1
+		p.text(left, pageHeight-52, 8.5, quiet, note)
+		count := fmt.Sprintf("第 %d 页，共 %d 页", page, len(s.sheets))
+		p.text(right-s.fonts.width(count)*8.5, pageHeight-52, 8.5, quiet, count)
+	}
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-
 )
 
 // ErrNoFace says that no face of that version is kept.

@@ -83,6 +83,9 @@ func (c *composer) fill(p *facePage, onto *sheet, x, y float64) error {
 		}
 	}
 	for _, e := range p.elements {
+		if e.Optional && c.lacks(e) {
+			continue
+		}
 		b := box{e.box.x + x, e.box.y + y, e.box.w, e.box.h}
 		var err error
 		switch e.kind {
@@ -101,6 +104,20 @@ func (c *composer) fill(p *facePage, onto *sheet, x, y float64) error {
 		}
 	}
 	return c.void(p, onto, x, y)
+}
+
+// lacks reports whether the licence has nothing to show in an element, or beside its label.
+func (c *composer) lacks(e *element) bool {
+	var f *Field
+	switch {
+	case e.Photo:
+		return len(c.view.Photo) == 0
+	case e.Field != "":
+		f = c.byKey[e.Field]
+	default:
+		f = c.byRole[e.Role]
+	}
+	return f == nil || clean(f.Value) == ""
 }
 
 // ink is a colour as it is drawn: none on a licence that is not valid.

@@ -378,7 +378,7 @@ func (l *Licences) archive(r *http.Request, t *trip, a *protocol.Answer) error {
 	if t.resolved.Licence.State != licence.Issued {
 		return licence.ErrState
 	}
-	view, err := t.view(t.resolved.Licence)
+	view, err := t.view(r.Context(), t.resolved.Licence)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if t.page == "" && isBrowser(r) {
 		return p.open(w, r, t)
 	}
-	view, err := t.view(t.resolved.Licence)
+	view, err := t.view(r.Context(), t.resolved.Licence)
 	if err != nil {
 		return err
 	}
@@ -119,7 +120,7 @@ func pageHeaders(h http.Header, frameAncestors []string) {
 }
 
 // view is the licence as it is drawn: everything in it went through the plan.
-func (t *trip) view(l *licence.Licence) (*render.View, error) {
+func (t *trip) view(ctx context.Context, l *licence.Licence) (*render.View, error) {
 	wire := t.wireLicence(l)
 	item, ok := t.state.item(l.Item)
 	if wire == nil || !ok {
@@ -129,7 +130,7 @@ func (t *trip) view(l *licence.Licence) (*render.View, error) {
 	v := &render.View{
 		Title: l.Name, Status: wire.LicenseStatus, Code: wire.LicenseCode, IDCode: wire.IDCode, Holder: wire.HolderName,
 		Issuer: wire.IssueOrgName, IssueDate: wire.IssueDate, Validity: validity(wire), At: now,
-		Viewer: t.viewer(), Purpose: t.purpose(),
+		Viewer: t.viewer(), Purpose: t.purpose(), Template: t.app.gateway.face(ctx, item, l), SealCode: l.SealCode,
 	}
 	plan := t.plans[item.Code]
 	registered, _ := t.state.registry.Item(item.Code)
@@ -147,7 +148,9 @@ func (t *trip) view(l *licence.Licence) (*render.View, error) {
 			}
 			continue
 		}
-		v.Fields = append(v.Fields, render.Field{Key: f.Key, Role: f.Role, Label: f.Label, Value: licence.Text(value), Masked: plan.Hides(f.Key)})
+		v.Fields = append(v.Fields, render.Field{
+			Key: f.Key, Role: f.Role, Label: f.Label, Value: licence.Text(value), Masked: plan.Hides(f.Key), Reason: t.whyMasked(item, f.Key),
+		})
 	}
 	return v, nil
 }

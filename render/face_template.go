@@ -140,12 +140,19 @@ var values = map[string]func(v *View) string{
 	"status":     func(v *View) string { return v.standing().Label },
 }
 
+// valueRoles are the roles of fields that say the same.
+var valueRoles = map[string]string{"id_code": "id_code", "holder": "holder_name", "issuer": "issue_org_name", "issue_date": "issue_date"}
+
 // value finds what an element shows, as it is shown.
 func (c *composer) value(e *element) (*Field, string) {
 	f := &Field{Label: or(e.Label, c.view.Title)}
 	switch e.kind {
 	case "value":
 		f.Value = values[e.Value](c.view)
+		// The field that it comes from is shown by it, and says why it is masked.
+		if found := c.byRole[valueRoles[e.Value]]; found != nil && clean(found.Value) == clean(f.Value) {
+			f = found
+		}
 	case "field":
 		if found := c.byKey[e.Field]; found != nil {
 			f = found

@@ -129,13 +129,20 @@ func (q *previewing) run(cmd *cobra.Command) error {
 	if err := os.MkdirAll(q.out, 0o755); err != nil {
 		return fmt.Errorf("不能创建文件夹：%w", err)
 	}
-	stylesheet := path.Base(render.StylesheetPath())
-	content, _, _ := render.Asset(stylesheet)
-	if err := q.write(stylesheet, content); err != nil {
+	fonts, err := render.OpenFonts("")
+	if err != nil {
+		return err
+	}
+	stylesheet := path.Base(fonts.StylesheetPath())
+	content, _, err := fonts.Asset(stylesheet)
+	if err != nil {
+		return err
+	}
+	if err := q.write(stylesheet, content.Content); err != nil {
 		return err
 	}
 	for _, one := range all {
-		if err := q.draw(cmd, one, item); err != nil {
+		if err := q.draw(cmd, one, item, fonts); err != nil {
 			return err
 		}
 	}
@@ -239,7 +246,7 @@ func (q *previewing) declaration(cmd *cobra.Command) (from string, yaml []byte, 
 }
 
 // draw writes the samples of one face.
-func (q *previewing) draw(cmd *cobra.Command, face previewed, item *registry.Item) error {
+func (q *previewing) draw(cmd *cobra.Command, face previewed, item *registry.Item, fonts *render.Fonts) error {
 	title := face.template.Name()
 	if item != nil {
 		title = item.Name
@@ -248,6 +255,7 @@ func (q *previewing) draw(cmd *cobra.Command, face previewed, item *registry.Ite
 	if err != nil {
 		return err
 	}
+	view.Fonts = fonts
 	pdf, err := render.PDF(view)
 	if errors.Is(err, render.ErrOverflow) {
 		return fmt.Errorf("样张的内容放不下，请加大相应的 box，或去掉 overflow: refuse：%w", err)
@@ -255,14 +263,14 @@ func (q *previewing) draw(cmd *cobra.Command, face previewed, item *registry.Ite
 	if err != nil {
 		return fmt.Errorf("生成 PDF：%w", err)
 	}
-	files := map[string][]byte{face.name + ".pdf": pdf}
+	files := map[string][]byte{face.name + ".pdf": pdf.Data}
 	for suffix, variant := range map[string]render.Variant{"": render.Desktop, "-mobile": render.Mobile} {
 		var page bytes.Buffer
 		if err := render.Page(&page, view, variant); err != nil {
 			return fmt.Errorf("生成页面：%w", err)
 		}
 		// Opened from the folder, without a gateway.
-		files[face.name+suffix+".html"] = bytes.ReplaceAll(page.Bytes(), []byte(render.StylesheetPath()), []byte(path.Base(render.StylesheetPath())))
+		files[face.name+suffix+".html"] = bytes.ReplaceAll(page.Bytes(), []byte(fonts.StylesheetPath()), []byte(path.Base(fonts.StylesheetPath())))
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s（版本 %.12s）通过检查，样张：\n", face.template.Name(), face.template.Version())
 	for _, suffix := range []string{".pdf", ".html", "-mobile.html"} {

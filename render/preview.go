@@ -82,7 +82,7 @@ func Fits(v *View) error {
 	}
 	plain := *v
 	plain.Photo = nil // always fits, and takes long to read
-	d := &drawing{fonts: newTypesetter()}
+	d := &drawing{fonts: newTypesetter(v.fonts())}
 	return newComposer(&plain, d.fonts).faces(d)
 }
 

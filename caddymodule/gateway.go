@@ -82,6 +82,8 @@ type shared struct {
 	// confirmed is when the store last said which version is in force.
 	confirmed atomic.Pointer[time.Time]
 
+	faces *faces
+
 	// shadow is the part of decisions that the reference engine is asked too; mismatches counts where it disagreed.
 	shadow     float64
 	mismatches atomic.Int64
@@ -159,7 +161,7 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 		return nil, fmt.Errorf("licgate: audit journal: %w", err)
 	}
 	if g.shared, err = take(g, fmt.Sprintf("state:%s %g", a.Store, a.Shadow), func() (*shared, func() error, error) {
-		s := &shared{shadow: a.Shadow, logger: a.logger, change: newChangeLock()}
+		s := &shared{shadow: a.Shadow, logger: a.logger, change: newChangeLock(), faces: newFaces()}
 		s.confirm(time.Now())
 		first, err := s.loadState(ctx, g.store)
 		if err == nil {

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -57,7 +58,7 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if t.page == "" && isBrowser(r) {
 		return p.open(w, r, t)
 	}
-	view, err := t.view(t.resolved.Licence)
+	view, err := t.view(r.Context(), t.resolved.Licence)
 	if err != nil {
 		return err
 	}
@@ -122,7 +123,7 @@ func pageHeaders(h http.Header, frameAncestors []string) {
 }
 
 // view is the licence as it is drawn: everything in it went through the plan.
-func (t *trip) view(l *licence.Licence) (*render.View, error) {
+func (t *trip) view(ctx context.Context, l *licence.Licence) (*render.View, error) {
 	wire := t.wireLicence(l)
 	item, ok := t.state.item(l.Item)
 	if wire == nil || !ok {
@@ -133,6 +134,7 @@ func (t *trip) view(l *licence.Licence) (*render.View, error) {
 		Title: l.Name, Status: wire.LicenseStatus, Code: wire.LicenseCode, IDCode: wire.IDCode, Holder: wire.HolderName,
 		Issuer: wire.IssueOrgName, IssueDate: wire.IssueDate, Validity: validity(wire), At: now,
 		Viewer: t.viewer(), Purpose: t.purpose(), SealName: t.sealName(l), SealCode: t.sealCode(l), Fonts: t.app.fonts,
+		Template: t.app.gateway.face(ctx, item, l),
 	}
 	plan := t.plans[item.Code]
 	registered, _ := t.state.registry.Item(item.Code)
@@ -150,7 +152,9 @@ func (t *trip) view(l *licence.Licence) (*render.View, error) {
 			}
 			continue
 		}
-		v.Fields = append(v.Fields, render.Field{Key: f.Key, Role: f.Role, Label: f.Label, Value: licence.Text(value), Masked: plan.Hides(f.Key)})
+		v.Fields = append(v.Fields, render.Field{
+			Key: f.Key, Role: f.Role, Label: f.Label, Value: licence.Text(value), Masked: plan.Hides(f.Key), Reason: t.whyMasked(item, f.Key),
+		})
 	}
 	return v, nil
 }

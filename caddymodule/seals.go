@@ -101,7 +101,7 @@ const sealPixels = 240
 
 // file draws a licence from masked data as PDF or OFD, and seals it.
 func (t *trip) file(ctx context.Context, l *licence.Licence, ofd bool) ([]byte, error) {
-	view, err := t.view(l)
+	view, err := t.view(ctx, l)
 	if err != nil {
 		return nil, err
 	}

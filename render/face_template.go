@@ -83,6 +83,9 @@ func (c *composer) fill(p *facePage, onto *sheet, x, y float64) error {
 		}
 	}
 	for _, e := range p.elements {
+		if e.Optional && c.lacks(e) {
+			continue
+		}
 		b := box{e.box.x + x, e.box.y + y, e.box.w, e.box.h}
 		var err error
 		switch e.kind {
@@ -101,6 +104,20 @@ func (c *composer) fill(p *facePage, onto *sheet, x, y float64) error {
 		}
 	}
 	return c.void(p, onto, x, y)
+}
+
+// lacks reports whether the licence has nothing to show in an element, or beside its label.
+func (c *composer) lacks(e *element) bool {
+	var f *Field
+	switch {
+	case e.Photo:
+		return len(c.view.Photo) == 0
+	case e.Field != "":
+		f = c.byKey[e.Field]
+	default:
+		f = c.byRole[e.Role]
+	}
+	return f == nil || clean(f.Value) == ""
 }
 
 // ink is a colour as it is drawn: none on a licence that is not valid.
@@ -123,12 +140,19 @@ var values = map[string]func(v *View) string{
 	"status":     func(v *View) string { return v.standing().Label },
 }
 
+// valueRoles are the roles of fields that say the same.
+var valueRoles = map[string]string{"id_code": "id_code", "holder": "holder_name", "issuer": "issue_org_name", "issue_date": "issue_date"}
+
 // value finds what an element shows, as it is shown.
 func (c *composer) value(e *element) (*Field, string) {
 	f := &Field{Label: or(e.Label, c.view.Title)}
 	switch e.kind {
 	case "value":
 		f.Value = values[e.Value](c.view)
+		// The field that it comes from is shown by it, and says why it is masked.
+		if found := c.byRole[valueRoles[e.Value]]; found != nil && clean(found.Value) == clean(f.Value) {
+			f = found
+		}
 	case "field":
 		if found := c.byKey[e.Field]; found != nil {
 			f = found

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"slices"
 	"strings"
 	"time"
 )
@@ -83,4 +84,26 @@ func Fits(v *View) error {
 	plain.Photo = nil // always fits, and takes long to read
 	d := &drawing{fonts: newTypesetter(v.fonts())}
 	return newComposer(&plain, d.fonts).faces(d)
+}
+
+// Fields are those that the template places, as an item that has just them would declare them.
+func (t *Template) Fields() []FieldInfo {
+	var all []FieldInfo
+	for i := range t.pages {
+		for _, e := range t.pages[i].elements {
+			f := FieldInfo{Key: or(e.Field, e.Role), Role: e.Role, Label: or(strings.Join(strings.Fields(e.Label), ""), or(e.Field, e.Role)), Type: "string"}
+			switch {
+			case e.kind == "photo":
+				f = FieldInfo{Key: "photo", Role: "photo", Label: "照片", Type: "image"}
+			case e.kind != "field" && e.kind != "role":
+				continue
+			case e.Date != "":
+				f.Type = "date"
+			}
+			if !slices.ContainsFunc(all, func(known FieldInfo) bool { return known.Key == f.Key }) {
+				all = append(all, f)
+			}
+		}
+	}
+	return all
 }

@@ -2,6 +2,7 @@ package render
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,5 +48,23 @@ func TestFits(t *testing.T) {
 	}
 	if err := Fits(&View{}); err != nil {
 		t.Errorf("error %v", err)
+	}
+}
+
+// A template can be looked at without an item: it fits one that has the fields it places.
+func TestFieldsOfATemplate(t *testing.T) {
+	t.Parallel()
+	for _, name := range ShippedTemplates() {
+		template := shipped(t, name)
+		fields := template.Fields()
+		if err := template.Check(fields); err != nil || len(fields) < 3 {
+			t.Errorf("%s: %d fields, %v", name, len(fields), err)
+		}
+	}
+	fields := shipped(t, "marriage").Fields()
+	if !slices.Contains(fields, FieldInfo{Key: "CZRXB", Label: "性别", Type: "string"}) ||
+		!slices.Contains(fields, FieldInfo{Key: "issue_date", Label: "登记日期", Type: "date", Role: "issue_date"}) ||
+		!slices.Contains(fields, FieldInfo{Key: "photo", Label: "照片", Type: "image", Role: "photo"}) {
+		t.Errorf("fields %+v", fields)
 	}
 }

@@ -287,6 +287,9 @@ func (t *Template) element(p *facePage, e *element, pictures map[string]*photo) 
 	t.oneOf(e.path+".ornament", e.Ornament, sorted(ornaments)...)
 	t.oneOf(e.path+".value", e.Value, sorted(values)...)
 	t.oneOf(e.path+".overflow", e.Overflow, "carry", "refuse")
+	if e.Optional && !slices.Contains([]string{"field", "role", "photo"}, e.kind) {
+		f.add(e.path+".optional", "optional 只用于 field、role、photo，请删去")
+	}
 	if !(e.Width >= 0 && e.Width <= 10) || !(e.Radius >= 0 && e.Radius*mm <= min(b.w, b.h)/2+0.01) && e.kind != "line" || e.Count > 120 ||
 		!(e.Step >= 0) || e.Step > 0 && e.Step < 0.5 || !(e.Depth >= 0) {
 		f.add(e.path, "width 应在 0 至 10 磅，radius 不超过边长的一半，count 不超过 120，step 至少 0.5，depth 不小于 0")
@@ -353,7 +356,10 @@ func (t *Template) label(e *element, around style) *element {
 	if around.align != "center" {
 		width -= around.size / 2
 	}
-	l := &element{Text: e.Label, path: e.path + ".label", kind: "text", box: box{e.box.x, e.box.y, width, e.box.h}, look: around}
+	l := &element{
+		Text: e.Label, path: e.path + ".label", kind: "text", box: box{e.box.x, e.box.y, width, e.box.h}, look: around,
+		Field: e.Field, Role: e.Role, Optional: e.Optional,
+	}
 	// Its line is as high as the value's, so that both stand on one base line.
 	l.look.leading = max(1, e.look.leading*e.look.size/around.size)
 	e.box.x, e.box.w = e.box.x+room, e.box.w-room
@@ -529,6 +535,7 @@ func (t *Template) Check(fields []FieldInfo) error {
 				at := slices.IndexFunc(fields, func(i FieldInfo) bool { return e.Field != "" && i.Key == e.Field || e.Role != "" && i.Role == e.Role })
 				name := e.Field + e.Role
 				switch {
+				case at < 0 && e.Optional:
 				case at < 0:
 					f.add(e.path+"."+e.kind, "目录项没有字段 "+short(name)+"，请改正或在目录项中增加")
 				case fields[at].Hidden:
@@ -537,7 +544,7 @@ func (t *Template) Check(fields []FieldInfo) error {
 					f.add(e.path+"."+e.kind, "字段 "+short(name)+" 是图片，不能当文字显示；照片请用 photo: true")
 				}
 			case "photo":
-				if !photo {
+				if !photo && !e.Optional {
 					f.add(e.path, "目录项没有照片字段（type: image，role: photo），请增加或删去此元素")
 				}
 			case "text":

@@ -533,7 +533,7 @@ func TestSealRootOutlivesDataKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	sealed := seal(t, k, civil)
-	if err := k.Shred(t.Context(), civil, func(context.Context) (bool, error) { return false, nil }); err != nil {
+	if err := k.Shred(t.Context(), civil, nobody); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := k.Open(sealed, []byte(column)); !errors.Is(err, ErrShredded) {

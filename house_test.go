@@ -19,7 +19,7 @@ var rooms = map[string][]string{
 	".":                     {"caddymodule"},
 	"cmd/licgate":           {"caddymodule"},
 	"cmd/licgate-verify":    {"audit", "audit/evidence", "audit/ledger"},
-	"caddymodule":           {"audit", "audit/anchor", "audit/evidence", "audit/ledger", "audit/sink", "audit/witness", "client", "gm", "licence", "masking", "policy", "protocol", "redact", "registry", "render", "session", "session/redisstore", "store"},
+	"caddymodule":           {"audit", "audit/anchor", "audit/evidence", "audit/ledger", "audit/sink", "audit/witness", "client", "gm", "licence", "masking", "policy", "protocol", "redact", "registry", "render", "seal", "session", "session/redisstore", "store"},
 	"protocol":              {},
 	"registry":              {},
 	"registry/registrytest": {"registry"},

@@ -70,6 +70,8 @@ type App struct {
 	Credential Credential `json:"credential,omitzero"`
 	// Keys says how keys are guarded.
 	Keys KeyOptions `json:"keys,omitzero"`
+	// Seal says how files are sealed.
+	Seal SealOptions `json:"seal,omitzero"`
 
 	gateway    *gateway
 	sessions   *session.Manager // of systems
@@ -243,7 +245,7 @@ var running atomic.Pointer[App]
 
 // Start writes root.crt, records the start, and begins housekeeping.
 func (a *App) Start() error {
-	if err := a.exportRoot(); err != nil {
+	if err := errors.Join(a.exportRoot(), a.exportSealRoots()); err != nil {
 		return err
 	}
 	version := a.gateway.state.Load().version
@@ -333,12 +335,7 @@ func (a *App) exportRoot() error {
 		return fmt.Errorf("licgate: internal authority: %w", err)
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.RootCertificate().Raw})
-	path := filepath.Join(a.Data, "root.crt")
-	// Renamed into place, so that a client never reads half a certificate.
-	if err := os.WriteFile(path+".new", text, 0o644); err != nil {
-		return fmt.Errorf("licgate: writing the root certificate: %w", err)
-	}
-	return os.Rename(path+".new", path)
+	return writePublic(filepath.Join(a.Data, "root.crt"), text)
 }
 
 const (

@@ -87,6 +87,8 @@ func parseApp(d *caddyfile.Dispenser, _ any) (any, error) {
 			return parseCredential(d, &a.Credential)
 		case "keys":
 			return parseKeys(d, &a.Keys)
+		case "seal":
+			return parseSeal(d, &a.Seal)
 		}
 		return unknownWord(d, word)
 	})

@@ -20,6 +20,7 @@ import (
 	"licgate/policy"
 	"licgate/registry"
 	"licgate/render"
+	"licgate/seal"
 	"licgate/session"
 	"licgate/session/redisstore"
 	"licgate/store"
@@ -67,6 +68,7 @@ type gateway struct {
 	sessions session.Store
 	limits   *limits
 	licences *licence.Service
+	seals    *seal.Authority
 	// shared outlives a reload: the current state and the lock of its writers.
 	*shared
 
@@ -126,6 +128,9 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 	g.licences = &licence.Service{Store: g.store.Licences(), Keys: g.keys, Now: time.Now, Random: rand.Reader, Unprintable: render.Unprintable}
 	if err := g.guardRows(ctx, a, fresh); err != nil {
 		return nil, fmt.Errorf("licgate: integrity: %w", err)
+	}
+	if err := g.openSeals(a); err != nil {
+		return nil, fmt.Errorf("licgate: seals: %w", err)
 	}
 	if g.sessions, err = g.openSessions(ctx, a.Sessions); err != nil {
 		return nil, fmt.Errorf("licgate: sessions: %w", err)

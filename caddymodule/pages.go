@@ -147,7 +147,7 @@ func (t *trip) view(l *licence.Licence) (*render.View, error) {
 			}
 			continue
 		}
-		v.Fields = append(v.Fields, render.Field{Label: f.Label, Value: licence.Text(value), Masked: plan.Hides(f.Key)})
+		v.Fields = append(v.Fields, render.Field{Key: f.Key, Role: f.Role, Label: f.Label, Value: licence.Text(value), Masked: plan.Hides(f.Key)})
 	}
 	return v, nil
 }

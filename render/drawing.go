@@ -146,11 +146,16 @@ func (b box) around(other box) box {
 	return box{x, y, max(b.x+b.w, other.x+other.w) - x, max(b.y+b.h, other.y+other.h) - y}
 }
 
+// bounds is the box round what is drawn.
+func (m *figureMark) bounds() box {
+	b := m.figure.bounds()
+	return box{b.x - m.width, b.y - m.width, b.w + 2*m.width, b.h + 2*m.width}
+}
+
 func (s *shape) bounds() box {
 	var all box
 	for i, m := range s.marks {
-		b := m.figure.bounds()
-		b = box{b.x - m.width, b.y - m.width, b.w + 2*m.width, b.h + 2*m.width}
+		b := m.bounds()
 		if i == 0 {
 			all = b
 		}

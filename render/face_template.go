@@ -300,7 +300,7 @@ func (c *composer) seal(e *element, onto *sheet, x, y float64) error {
 	if name == "" || c.view.Status == "REGISTERED" {
 		return nil
 	}
-	s, err := sealShape(name, c.view.SealCode, c.ink(sealRed))
+	s, err := c.view.Template.seals.shape(name, c.view.SealCode, c.ink(sealRed))
 	if err != nil {
 		return err
 	}

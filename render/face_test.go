@@ -330,6 +330,6 @@ func BenchmarkFacePage(b *testing.B) {
 
 func BenchmarkFacePDF(b *testing.B) {
 	for _, name := range ShippedTemplates() {
-		b.Run(name, func(b *testing.B) { benchmarkPDF(b, held(b, name)) })
+		b.Run(name, func(b *testing.B) { benchmarkFile(b, PDF, held(b, name)) })
 	}
 }

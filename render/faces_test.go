@@ -114,7 +114,7 @@ func held(t testing.TB, name string) *View {
 		if f.Type == "image" {
 			v.Photo = jpegFile(t, busts(358, 441, color.RGBA{0xf2, 0xf5, 0xf8, 0xff}, 1))
 			if name == "marriage" {
-				v.Photo = jpegFile(t, busts(530, 361, color.RGBA{0xb8, 0x1f, 0x2d, 0xff}, 2))
+				v.Photo = jpegFile(t, busts(480, 327, color.RGBA{0xb8, 0x1f, 0x2d, 0xff}, 2))
 			}
 		} else if !f.Hidden {
 			v.Fields = append(v.Fields, Field{Key: f.Key, Role: f.Role, Label: f.Label, Value: p.Fields[f.Key]})

@@ -9,6 +9,20 @@ import (
 
 // FuzzPDF puts any text anywhere: a whole file comes out, and never a panic.
 func FuzzPDF(f *testing.F) {
+	fuzzFile(f, PDF, func(t *testing.T, data []byte) {
+		if !bytes.HasPrefix(data, []byte("%PDF-1.4\n")) || !bytes.HasSuffix(data, []byte("%%EOF\n")) {
+			t.Fatal("not a whole file")
+		}
+	})
+}
+
+// FuzzOFD does the same.
+func FuzzOFD(f *testing.F) {
+	fuzzFile(f, OFD, func(t *testing.T, data []byte) { checkOFD(t, data) })
+}
+
+func fuzzFile(f *testing.F, draw func(*View) ([]byte, error), check func(*testing.T, []byte)) {
+	f.Helper()
 	for _, text := range hostile {
 		f.Add(text, "ISSUED", []byte(text))
 	}
@@ -20,13 +34,11 @@ func FuzzPDF(f *testing.F) {
 		}
 		v := hostileView(text)
 		v.Status, v.Photo = status, photo
-		data, err := PDF(v)
+		data, err := draw(v)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.HasPrefix(data, []byte("%PDF-1.4\n")) || !bytes.HasSuffix(data, []byte("%%EOF\n")) {
-			t.Fatal("not a whole file")
-		}
+		check(t, data)
 	})
 }
 
@@ -109,20 +121,20 @@ func BenchmarkPagePhoto(b *testing.B) {
 	}
 }
 
-func BenchmarkPDF(b *testing.B) { benchmarkPDF(b, sample()) }
+func BenchmarkPDF(b *testing.B) { benchmarkFile(b, PDF, sample()) }
 
 func BenchmarkPDFPhoto(b *testing.B) {
-	benchmarkPDF(b, with(func(v *View) { v.Photo = jpegFile(b, portrait(358, 441)) }))
+	benchmarkFile(b, PDF, with(func(v *View) { v.Photo = jpegFile(b, portrait(358, 441)) }))
 }
 
-func benchmarkPDF(b *testing.B, v *View) {
+func benchmarkFile(b *testing.B, draw func(*View) ([]byte, error), v *View) {
 	if err := embedded.check(); err != nil { // paid once a process: BenchmarkLoadFont
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
 	size := 0
 	for b.Loop() {
-		data, err := PDF(v)
+		data, err := draw(v)
 		if err != nil {
 			b.Fatal(err)
 		}

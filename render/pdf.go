@@ -29,7 +29,7 @@ func PDF(v *View) ([]byte, error) {
 		return nil, fmt.Errorf("pdf colour profile: %w", err)
 	}
 	intent := d.add(fmt.Sprintf("<< /Type /OutputIntent /S /GTS_PDFA1 /OutputConditionIdentifier (sRGB) /Info (sRGB) /DestOutputProfile %s >>", profile))
-	metadata := d.stream("/Type /Metadata /Subtype /XML", xmp(title, v.At)) // readable without a PDF reader: not compressed
+	metadata := d.stream("/Type /Metadata /Subtype /XML", xmp(title, oneLine(v.Code), v.At)) // readable without a PDF reader: not compressed
 	d.put(catalog, fmt.Sprintf("<< /Type /Catalog /Pages %s /Lang (zh-CN) /Metadata %s /OutputIntents [%s] /ViewerPreferences << /DisplayDocTitle true >> >>",
 		tree, metadata, intent))
 	return d.finish(catalog, d.add(info(title, v.At))), nil

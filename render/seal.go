@@ -7,6 +7,7 @@ import (
 	"image/color"
 	"image/png"
 	"math"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -31,6 +32,39 @@ func sealShape(name, code string, ink colour) (*shape, error) {
 	}
 	f.round(1)
 	return &shape{marks: []*figureMark{{figure: f, ink: ink}}}, nil
+}
+
+// sealCache keeps the seals of a template's issuers: they are few, and drawn on every licence.
+type sealCache struct {
+	mu   sync.Mutex
+	kept map[sealKey]*shape
+}
+
+type sealKey struct {
+	name, code string
+	ink        colour
+}
+
+// mostSeals bounds the cache; a template has fewer issuers, unless somebody makes names up.
+const mostSeals = 64
+
+func (c *sealCache) shape(name, code string, ink colour) (*shape, error) {
+	key := sealKey{name, code, ink}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := c.kept[key]; s != nil {
+		return s, nil
+	}
+	s, err := sealShape(name, code, ink)
+	if err != nil {
+		return nil, err
+	}
+	s.kept = true
+	if c.kept == nil || len(c.kept) == mostSeals {
+		c.kept = map[sealKey]*shape{}
+	}
+	c.kept[key] = s
+	return s, nil
 }
 
 // arc sets a text round the origin: above it and upright outward, or below it and read from the left. Characters are

@@ -30,9 +30,50 @@ func (s *subset) add(r rune, old uint16) uint16 {
 	return id
 }
 
-// file returns the subset as a TrueType file with the tables that ISO 19005-1 6.3.4 and PDF 32000-1 9.9 want of an
-// embedded CIDFontType2 font: no cmap, no names.
+// glyphRef is a character as a document shows it.
+type glyphRef struct {
+	font int // index of the document's fonts; -1: not shown
+	id   uint16
+}
+
+// usedFonts are the fonts of one document, each with the characters that it uses.
+type usedFonts struct {
+	subsets []*subset
+	known   map[rune]glyphRef
+}
+
+func newUsedFonts() *usedFonts { return &usedFonts{known: map[rune]glyphRef{}} }
+
+// glyph returns how a character is drawn.
+func (t *usedFonts) glyph(r rune) glyphRef {
+	if g, ok := t.known[r]; ok {
+		return g
+	}
+	g := glyphRef{font: -1}
+	if f, old, ok := drawnAs(r); ok {
+		i := 0
+		for ; i < len(t.subsets) && t.subsets[i].font != f; i++ {
+		}
+		if i == len(t.subsets) {
+			t.subsets = append(t.subsets, newSubset(f))
+		}
+		g = glyphRef{font: i, id: t.subsets[i].add(r, old)}
+	}
+	t.known[r] = g
+	return g
+}
+
+// file returns the subset as a TrueType file for a PDF.
 func (s *subset) file() ([]byte, error) {
+	tables, err := s.tables()
+	if err != nil {
+		return nil, err
+	}
+	return sfnt(tables), nil
+}
+
+// tables are those that ISO 19005-1 6.3.4 and PDF 32000-1 9.9 want of an embedded CIDFontType2 font: no cmap, no names.
+func (s *subset) tables() ([]sfntTable, error) {
 	f, n := s.font, len(s.old)
 	var glyf []byte
 	loca := make([]byte, 0, 4*(n+1))
@@ -59,9 +100,9 @@ func (s *subset) file() ([]byte, error) {
 	binary.BigEndian.PutUint16(hhea[34:], uint16(n))
 	maxp := append([]byte(nil), f.maxp[:32]...)
 	binary.BigEndian.PutUint16(maxp[4:], uint16(n))
-	return sfnt([]sfntTable{
+	return []sfntTable{
 		{"glyf", glyf}, {"head", head}, {"hhea", hhea}, {"hmtx", hmtx}, {"loca", loca}, {"maxp", maxp},
-	}), nil
+	}, nil
 }
 
 type sfntTable struct {

@@ -16,6 +16,7 @@ type Template struct {
 	pages   []facePage
 	version string
 	faults  faults // where things stand in the file, for Check
+	seals   sealCache
 }
 
 // facePage is a page ready to be filled in. Lengths are points.

@@ -2,6 +2,7 @@ package render
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 )
@@ -121,6 +122,10 @@ func TestTemplateVersion(t *testing.T) {
 		}
 		return template.Version()
 	}
+	const golden = "f8f3552c79ac69cfc5f57ab81039f0c0e5ad53bd7d3e90b6452e350d6fdf2548" // licences may have been issued under it
+	if got := version(small, map[string][]byte{}); got != golden {
+		t.Errorf("version %s, want %s", got, golden)
+	}
 	picture := map[string][]byte{"a.png": pngFile(t, portrait(4, 4))}
 	a := version(small, nil)
 	if a != version(small, nil) || len(a) != 64 {
@@ -154,4 +159,30 @@ func FuzzTemplate(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// TestTemplateDocumented: the example of docs/templates.md is one.
+func TestTemplateDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/templates.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), "```yaml\n")
+	example, _, _ := strings.Cut(after, "```")
+	template, err := Parse([]byte(example), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := []FieldInfo{{Key: "XM"}, {Key: "FZRQ", Role: "issue_date"}, {Key: "ZP", Type: "image", Role: "photo"}}
+	if err := template.Check(fields); err != nil {
+		t.Error(err)
+	}
+	for _, names := range [][]string{sorted(lineWork), sorted(ornaments), sorted(values), ShippedTemplates()} {
+		for _, name := range names {
+			if !strings.Contains(string(text), "`"+name+"`") {
+				t.Errorf("%s is not documented", name)
+			}
+		}
+	}
 }

@@ -27,6 +27,7 @@ import (
 //		body_limit             <size>
 //		batch_body_limit       <size>
 //		frame_ancestors        <origin…>
+//		verify_url             <https address of the page that checks QR codes>
 //		policy {
 //			shadow          <percentage, such as 0.1%>
 //			approval        <class…>
@@ -50,7 +51,7 @@ func parseApp(d *caddyfile.Dispenser, _ any) (any, error) {
 	a := new(App)
 	texts := map[string]*string{
 		"data": &a.Data, "store": &a.Store, "sessions": &a.Sessions, "limits": &a.Limits, "node": &a.Node,
-		"item_code_organisation": &a.Organisation,
+		"item_code_organisation": &a.Organisation, "verify_url": &a.VerifyURL,
 	}
 	durations := map[string]*caddy.Duration{"session_lifetime": &a.SessionLifetime, "session_idle": &a.SessionIdle}
 	sizes := map[string]*int64{"body_limit": &a.BodyLimit, "batch_body_limit": &a.BatchBodyLimit}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -380,6 +381,9 @@ func (l *Licences) archive(r *http.Request, t *trip, a *protocol.Answer) error {
 	}
 	view, err := t.view(t.resolved.Licence)
 	if err != nil {
+		return err
+	}
+	if err := l.app.showCode(view, t.resolved.Licence, r.Host, time.Time{}); err != nil {
 		return err
 	}
 	file, err := render.PDF(view)

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
 
@@ -43,8 +42,7 @@ func TestBrowserAxe(t *testing.T) {
 	tab := browser(t)
 	violations := func() (found []string) {
 		var out string
-		wait := func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
-		if err := chromedp.Run(tab, chromedp.Evaluate(judge, &out, wait)); err != nil {
+		if err := chromedp.Run(tab, chromedp.Evaluate(judge, &out, awaited)); err != nil {
 			t.Fatal(err)
 		}
 		if err := json.Unmarshal([]byte(out), &found); err != nil {

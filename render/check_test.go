@@ -2,11 +2,16 @@ package render
 
 import (
 	"bytes"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"golang.org/x/net/html/atom"
 )
 
@@ -70,5 +75,70 @@ func TestCheckPageIsHarmless(t *testing.T) {
 		} {
 			checkHarmless(t, checkPage(t, c))
 		}
+	}
+}
+
+// TestBrowserCheck looks at the public page in Chromium as it does at the others, and sends its form.
+func TestBrowserCheck(t *testing.T) {
+	void := found()
+	void.Status = "ABOLISHED"
+	checks := map[string]*Check{"found": found(), "void": void, "refused": refused(), "verify": {}}
+	for i, text := range hostile {
+		checks[fmt.Sprintf("hostile%d", i)] = &Check{Title: text, Status: text, Holder: text, IDCode: text, Issuer: text, Validity: text}
+	}
+	pages := map[string]func(http.ResponseWriter) error{}
+	for name, c := range checks {
+		pages[name] = func(w http.ResponseWriter) error {
+			w.Header().Set("Content-Security-Policy", strings.Replace(contentSecurityPolicy, "form-action 'none'", "form-action 'self'", 1))
+			return CheckPage(w, c)
+		}
+	}
+	address, strays := site(t, pages)
+	tab := browser(t)
+	told := listen(t, tab)
+	dir := os.Getenv("RENDER_PICTURES")
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	for name := range checks {
+		harmless := !strings.HasPrefix(name, "hostile")
+		for _, width := range []int64{1280, 390, 320} {
+			for _, dark := range []bool{false, true} {
+				s := look(t, tab, address+"/"+name, filepath.Join(dir, fmt.Sprintf("check-%s-%d-%v.png", name, width, dark)), width, dark, harmless)
+				if s.Width > s.Window || !s.Styled || s.Hacked || s.Direction != "ltr" || len(s.Small)+len(s.Faint)+len(s.Clipped) > 0 {
+					t.Errorf("%s, %d px, dark %v: %+v", name, width, dark, s)
+				}
+				if !harmless {
+					break
+				}
+				if found := violations(t, tab); len(found) > 0 {
+					t.Errorf("%s, %d px, dark %v: %q", name, width, dark, found)
+				}
+			}
+		}
+		if !harmless {
+			continue
+		}
+		var state struct{ Width, Window int }
+		if err := chromedp.Run(tab, chromedp.Click("#large"), chromedp.Evaluate(
+			`({Width: document.documentElement.scrollWidth, Window: document.documentElement.clientWidth})`, &state)); err != nil || state.Width > state.Window {
+			t.Errorf("%s in large type: %+v, %v", name, state, err)
+		}
+	}
+	var sent string
+	if _, err := chromedp.RunResponse(tab, chromedp.Navigate(address+"/refused")); err != nil {
+		t.Fatal(err)
+	}
+	if err := chromedp.Run(tab, chromedp.SendKeys("#code", "AQ-_ab")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := chromedp.RunResponse(tab, chromedp.Click(".check button")); err != nil {
+		t.Fatal(err)
+	}
+	if err := chromedp.Run(tab, chromedp.Evaluate("location.pathname + location.search", &sent)); err != nil || sent != "/verify?c=AQ-_ab" {
+		t.Errorf("the form asks for %s, %v", sent, err)
+	}
+	if complaints := told.take(); len(complaints)+len(strays()) > 0 {
+		t.Errorf("the browser complains: %q, asks for %q", complaints, strays())
 	}
 }

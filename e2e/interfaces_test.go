@@ -5,9 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -533,19 +530,6 @@ func archiveFiles(t *testing.T, c *caller, w *witness) {
 	w.refused(t, c.get("/license/archive"), http.StatusOK, "10002", "auth_code")
 	w.refused(t, c.get("/license/archive", "auth_code", code, "file_type", "DOC"), http.StatusOK, "40016", "PDF", "OFD")
 	w.refused(t, c.get("/license/archive", "auth_code", "x"), http.StatusOK, "40010")
-}
-
-func pdfText(t *testing.T, pdf []byte) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "licence.pdf")
-	if err := os.WriteFile(file, pdf, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	text, err := exec.Command("pdftotext", file, "-").Output()
-	if err != nil {
-		t.Fatalf("pdftotext: %v", err)
-	}
-	return string(text)
 }
 
 // shown makes a licence for a holder and gives the code that the holder shows.

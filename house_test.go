@@ -69,7 +69,7 @@ var owners = map[string][]string{
 
 	"rsc.io/qr": {"render"},
 
-	"github.com/klauspost/compress":      {"audit", "caddymodule"},
+	"github.com/klauspost/compress":      {"audit", "caddymodule", "render"},
 	"github.com/transparency-dev/merkle": {"audit/ledger"},
 	"golang.org/x/mod":                   {"audit/ledger"},
 }

@@ -20,6 +20,7 @@ import (
 	"licgate/audit"
 	"licgate/protocol"
 	"licgate/registry"
+	"licgate/render"
 	"licgate/session"
 )
 
@@ -67,6 +68,8 @@ type App struct {
 	// Decisions is a file of named test decisions that every version has to pass. Default: policy/decisions.txt under Data, if there
 	// is one.
 	Decisions string `json:"policy_decisions,omitempty"`
+	// Fonts is a folder of the operator's own TrueType fonts; they come before the embedded ones. Default: none.
+	Fonts string `json:"fonts,omitempty"`
 	// Audit says how records are kept, signed, and brought to others.
 	Audit AuditOptions `json:"audit,omitzero"`
 	// Credential says whose real-name credentials psn_holder accepts.
@@ -77,6 +80,7 @@ type App struct {
 	Seal SealOptions `json:"seal,omitzero"`
 
 	gateway    *gateway
+	fonts      *render.Fonts
 	sessions   *session.Manager // of systems
 	admins     *session.Manager // of administrators; one, so that its limit of guesses at a time holds for all of them
 	outward    *outward
@@ -117,7 +121,7 @@ func (App) CaddyModule() caddy.ModuleInfo {
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx, a.logger = ctx, ctx.Logger()
 	repl := caddy.NewReplacer()
-	for _, s := range []*string{&a.Data, &a.Store, &a.Sessions, &a.Limits, &a.Decisions, &a.Credential.JWKSFile, &a.Credential.JWKSURL} {
+	for _, s := range []*string{&a.Data, &a.Store, &a.Sessions, &a.Limits, &a.Decisions, &a.Fonts, &a.Credential.JWKSFile, &a.Credential.JWKSURL} {
 		*s = repl.ReplaceAll(*s, "")
 	}
 	if err := a.defaults(); err != nil {
@@ -127,6 +131,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	var err error
+	if a.fonts, err = render.OpenFonts(a.Fonts); err != nil {
+		return fmt.Errorf("licgate: fonts: %w", err)
+	}
 	if a.gateway, err = openGateway(ctx, a); err != nil {
 		return err
 	}

@@ -98,6 +98,9 @@ func (a *App) plan(ctx context.Context, from declare, c change) (*plannedChange,
 	if p.Planned, err = registry.Plan(current, declared, patientVault{vault{g.keys}, ctx}, c.by.String(), p.now); err != nil {
 		return nil, err
 	}
+	if err := declared.CheckFaces(g.faces.judge); err != nil {
+		return nil, err
+	}
 	for _, code := range registry.RemovedItems(p.Changes) {
 		used, err := g.store.Licences().HasLicences(ctx, code)
 		if err != nil {
@@ -228,6 +231,9 @@ func (a *App) enforce(ctx context.Context, p *plannedChange, c change, result *a
 	// From here on the change happens whole, whether or not the administrator waits for it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()
+	if err := g.keepFaces(ctx, g.store, p.state); err != nil {
+		return err
+	}
 	if err := g.save(ctx, p, c, version); err != nil {
 		return err
 	}

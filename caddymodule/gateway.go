@@ -19,7 +19,6 @@ import (
 	"licgate/licence"
 	"licgate/policy"
 	"licgate/registry"
-	"licgate/render"
 	"licgate/seal"
 	"licgate/session"
 	"licgate/session/redisstore"
@@ -83,6 +82,8 @@ type shared struct {
 	// confirmed is when the store last said which version is in force.
 	confirmed atomic.Pointer[time.Time]
 
+	faces *faces
+
 	// shadow is the part of decisions that the reference engine is asked too; mismatches counts where it disagreed.
 	shadow     float64
 	mismatches atomic.Int64
@@ -125,7 +126,7 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 	}); err != nil {
 		return nil, fmt.Errorf("licgate: keys: %w", err)
 	}
-	g.licences = &licence.Service{Store: g.store.Licences(), Keys: g.keys, Now: time.Now, Random: rand.Reader, Unprintable: render.Unprintable}
+	g.licences = &licence.Service{Store: g.store.Licences(), Keys: g.keys, Now: time.Now, Random: rand.Reader, Unprintable: a.fonts.Unprintable}
 	if err := g.guardRows(ctx, a, fresh); err != nil {
 		return nil, fmt.Errorf("licgate: integrity: %w", err)
 	}
@@ -160,7 +161,7 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 		return nil, fmt.Errorf("licgate: audit journal: %w", err)
 	}
 	if g.shared, err = take(g, fmt.Sprintf("state:%s %g", a.Store, a.Shadow), func() (*shared, func() error, error) {
-		s := &shared{shadow: a.Shadow, logger: a.logger, change: newChangeLock()}
+		s := &shared{shadow: a.Shadow, logger: a.logger, change: newChangeLock(), faces: newFaces()}
 		s.confirm(time.Now())
 		first, err := s.loadState(ctx, g.store)
 		if err == nil {

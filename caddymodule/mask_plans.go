@@ -204,6 +204,26 @@ func (t *trip) maskedFields(items ...string) []protocol.MaskedField {
 	return fields
 }
 
+// maskedReasons say to people why a field is masked. What is not listed is said in general.
+var maskedReasons = map[policy.Reason]string{
+	reasonNotAsked:             "未申请查看敏感信息，按规则脱敏显示",
+	policy.ReasonAppDenied:     "业务系统被禁止查看此项明文",
+	policy.ReasonAppNoGrant:    "业务系统没有查看此项明文的授权",
+	policy.ReasonAccountDenied: "当前账户被禁止查看此项明文",
+	policy.ReasonAccountNoRole: "当前账户没有查看此项明文的权限",
+	policy.ReasonServiceItem:   "所办事项不需要此项明文",
+}
+
+// whyMasked says to people why a field of an item is masked; "": it is not, or nothing more is to be said than that.
+func (t *trip) whyMasked(item *licence.Item, key string) string {
+	for _, f := range t.hidden[item.Code] {
+		if f.key == key {
+			return maskedReasons[f.reason]
+		}
+	}
+	return ""
+}
+
 // maskedIn are the masked fields of what an answer of ours shows.
 func (t *trip) maskedIn(data any) []protocol.MaskedField {
 	var items []string

@@ -41,6 +41,9 @@ func newMetrics(registry prometheus.Registerer, g *gateway) (*metrics, error) {
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Namespace: "licgate", Name: "integrity_faults_total", Help: "Stored rows refused because they are not what was kept.",
 		}, func() float64 { return float64(g.store.Faults()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Namespace: "licgate", Name: "face_faults_total", Help: "Licences drawn with the plain face because their own could not be had.",
+		}, func() float64 { return float64(g.faces.faults.Load()) }),
 		gauge("audit_healthy", "1 when the last audit record could be kept.", func() float64 { return yes(g.journal.Healthy() == nil) }),
 		gauge("limits_fallback", "1 when the shared limiter is down and applications are counted locally.", func() float64 { return yes(g.limits.down.Load()) }),
 	} {

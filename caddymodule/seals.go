@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -97,6 +99,44 @@ const sealRoots = "seal-roots.pem"
 // sealPixels is the size of a seal's picture: enough for print at 42 mm, small enough for a file that holds it twice.
 const sealPixels = 240
 
+// file draws a licence from masked data as PDF or OFD, and seals it.
+func (t *trip) file(ctx context.Context, l *licence.Licence, ofd bool) ([]byte, error) {
+	view, err := t.view(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	draw, put := render.PDF, t.app.gateway.seals.SignPDF
+	if err := t.showCode(view, l, time.Time{}); err != nil {
+		return nil, err
+	}
+	if ofd {
+		view.SealApart = true
+		draw, put = render.OFD, t.app.gateway.seals.SignOFD
+	}
+	drawn, err := draw(view)
+	if err != nil {
+		return nil, fmt.Errorf("rendering a licence: %w", err)
+	}
+	s, err := t.sealOf(l)
+	if err != nil {
+		return nil, err
+	}
+	how := seal.Signing{Seal: s, At: view.At}
+	if at := drawn.Seal; at != nil {
+		how.Page, how.Box = at.Page, seal.Box{X: at.X, Y: at.Y, Width: at.Size, Height: at.Size}
+	} else if ofd {
+		how.Box = cornerSeal
+	}
+	sealed, err := put(ctx, drawn.Data, how)
+	if err != nil {
+		return nil, fmt.Errorf("sealing a licence: %w", err)
+	}
+	return sealed, nil
+}
+
+// cornerSeal is where a seal stands on an OFD page whose face has no place for one: GB/T 38540 knows no invisible seals.
+var cornerSeal = seal.Box{X: 10, Y: 10, Width: 20, Height: 20}
+
 // sealOf finds the seal that a licence is sealed with. Whose seal it is, and by which code, the registry says, not the licence: a caller may write
 // any issuer into its fields, and any seal_code.
 func (t *trip) sealOf(l *licence.Licence) (*seal.Seal, error) {
@@ -105,7 +145,7 @@ func (t *trip) sealOf(l *licence.Licence) (*seal.Seal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("drawing a seal: %w", err)
 	}
-	return t.app.gateway.seals.Seal(seal.Spec{Code: code, Name: name, Department: l.Department, Picture: picture})
+	return t.app.gateway.seals.Seal(seal.Spec{Code: cmp.Or(code, l.Department), Name: name, Department: l.Department, Picture: picture})
 }
 
 // sealCode is the item's registered seal_code; "": the department's only seal.

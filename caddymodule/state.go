@@ -22,6 +22,7 @@ type state struct {
 	byCode   map[string]*licence.Item
 	callers  map[string]session.Application // by app_key, for every request's session
 	masking  *masking.Rules
+	faces    map[string]*registry.Face // by version: what licences are issued under
 
 	// Locks are no part of the version: an emergency brake that is pulled and let go beside it.
 	locks         *registry.Locks
@@ -44,6 +45,9 @@ func (h *shared) loadState(ctx context.Context, s *store.Store) (*state, error) 
 	}
 	next, err := h.newState(version, platform, lines)
 	if err != nil {
+		return nil, err
+	}
+	if err := h.keepFaces(ctx, s, next); err != nil {
 		return nil, err
 	}
 	return next, next.takeLocks(ctx, s)
@@ -77,6 +81,7 @@ func (h *shared) newState(version int64, p *registry.Platform, lines []string) (
 		st.items = append(st.items, item)
 		st.byCode[item.Code] = item
 	}
+	h.takeFaces(st, p)
 	return st, nil
 }
 

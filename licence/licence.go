@@ -25,6 +25,16 @@ type Item struct {
 	Groups                 []string
 	SealCode               string
 	Fields                 []Field
+	// Faces are the versions of the faces in force, by license_group; "" is for the groups that have none of their own.
+	Faces map[string]string
+}
+
+// Face is the version of the face that a licence of group has today; "": the plain one.
+func (i *Item) Face(group string) string {
+	if version, own := i.Faces[group]; own {
+		return version
+	}
+	return i.Faces[""]
 }
 
 // Field is a data field of an item's face. Role ties it to an attribute of the licence.
@@ -52,6 +62,7 @@ type Licence struct {
 	IssueDate, BeginDate, ExpiryDate                   string // yyyy-MM-dd, or "" (长期)
 
 	Group, SealCode, BizNum      string
+	Face                         string // version of the face that it was issued under; "": none was declared then, or it is REGISTERED
 	ServiceItem, ServiceItemName string
 	Fields                       map[string]any // data_fields
 	Version, TrustLevel          string

@@ -184,6 +184,7 @@ func (s *Service) take(l *Licence, a Actor, item *Item, m Making, now time.Time)
 
 func (l *Licence) issue(a Actor, item *Item, now time.Time) error {
 	l.State, l.Issuer, l.IssueTime = Issued, a.Account, now
+	l.Face = item.Face(l.Group)
 	l.modified(a, now)
 	return l.settleDates(item, now)
 }

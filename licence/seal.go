@@ -16,10 +16,13 @@ import (
 // ErrTampered says that a stored licence does not open, or that its row says otherwise than what was sealed.
 var ErrTampered = errors.New("licence: stored licence has been changed or is unreadable")
 
-// sealedFormat is the first byte of the plaintext that is sealed.
-const sealedFormat = 1
+// The first byte of the plaintext that is sealed. Format 2 is written; format 1 has no face.
+const (
+	sealedFormat1 = 1
+	sealedFormat2 = 2
+)
 
-// sealedLicence is what is sealed of a licence. Its encoding, format 1, is frozen: the format byte, then this object as
+// sealedLicence is what is sealed of a licence. Its encoding, format 2, is frozen: the format byte, then this object as
 // JSON; members in this order, those of maps by key, empty ones left out, no HTML escapes, no blanks, times in
 // milliseconds since 1970 UTC. Any change — a new member, another order, another unit — is a new format that is
 // written from then on, while all older formats stay readable. It repeats what the row has in clear, so that a row
@@ -44,6 +47,7 @@ type sealedLicence struct {
 	BeginDate            string         `json:"begin_date,omitempty"`
 	ExpiryDate           string         `json:"expiry_date,omitempty"`
 	Group                string         `json:"group,omitempty"`
+	Face                 string         `json:"face,omitempty"`
 	SealCode             string         `json:"seal_code,omitempty"`
 	BizNum               string         `json:"biz_num,omitempty"`
 	ServiceItem          string         `json:"service_item,omitempty"`
@@ -87,7 +91,7 @@ func encode(l *Licence) ([]byte, error) {
 		HolderName: l.HolderName, HolderIdentityType: l.HolderIdentityType, HolderIdentityNum: l.HolderIdentityNum,
 		HolderIdentityNums: l.HolderIdentityNums, IssueOrgName: l.IssueOrgName, IssueOrgCode: l.IssueOrgCode,
 		Division: l.Division, DivisionCode: l.DivisionCode, IssueDate: l.IssueDate, BeginDate: l.BeginDate, ExpiryDate: l.ExpiryDate,
-		Group: l.Group, SealCode: l.SealCode, BizNum: l.BizNum, ServiceItem: l.ServiceItem, ServiceItemName: l.ServiceItemName,
+		Group: l.Group, Face: l.Face, SealCode: l.SealCode, BizNum: l.BizNum, ServiceItem: l.ServiceItem, ServiceItemName: l.ServiceItemName,
 		Fields: l.Fields, Version: l.Version, TrustLevel: l.TrustLevel, Correlative: l.Correlative,
 		Creator: l.Creator, CreationTime: millisOf(l.CreationTime), Issuer: l.Issuer, IssueTime: millisOf(l.IssueTime),
 		Abolisher: l.Abolisher, AbolishTime: millisOf(l.AbolishTime), AbolishReason: l.AbolishReason,
@@ -96,12 +100,12 @@ func encode(l *Licence) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("licence: encode: %w", err)
 	}
-	return append([]byte{sealedFormat}, body...), nil
+	return append([]byte{sealedFormat2}, body...), nil
 }
 
 // decode reads every format that encode ever wrote.
 func decode(plaintext []byte) (*Licence, error) {
-	if len(plaintext) == 0 || plaintext[0] != sealedFormat {
+	if len(plaintext) == 0 || plaintext[0] != sealedFormat1 && plaintext[0] != sealedFormat2 {
 		return nil, errors.New("licence: decode: unknown format")
 	}
 	var in sealedLicence
@@ -115,6 +119,9 @@ func decode(plaintext []byte) (*Licence, error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("licence: decode: something follows the licence")
 	}
+	if in.Face != "" && plaintext[0] == sealedFormat1 {
+		return nil, errors.New("licence: decode: format 1 has no face")
+	}
 	if in.Fields == nil {
 		in.Fields = map[string]any{}
 	}
@@ -123,7 +130,7 @@ func decode(plaintext []byte) (*Licence, error) {
 		HolderName: in.HolderName, HolderIdentityType: in.HolderIdentityType, HolderIdentityNum: in.HolderIdentityNum,
 		HolderIdentityNums: in.HolderIdentityNums, IssueOrgName: in.IssueOrgName, IssueOrgCode: in.IssueOrgCode,
 		Division: in.Division, DivisionCode: in.DivisionCode, IssueDate: in.IssueDate, BeginDate: in.BeginDate, ExpiryDate: in.ExpiryDate,
-		Group: in.Group, SealCode: in.SealCode, BizNum: in.BizNum, ServiceItem: in.ServiceItem, ServiceItemName: in.ServiceItemName,
+		Group: in.Group, Face: in.Face, SealCode: in.SealCode, BizNum: in.BizNum, ServiceItem: in.ServiceItem, ServiceItemName: in.ServiceItemName,
 		Fields: in.Fields, Version: in.Version, TrustLevel: in.TrustLevel, Correlative: in.Correlative,
 		Creator: in.Creator, CreationTime: in.CreationTime.time(), Issuer: in.Issuer, IssueTime: in.IssueTime.time(),
 		Abolisher: in.Abolisher, AbolishTime: in.AbolishTime.time(), AbolishReason: in.AbolishReason,

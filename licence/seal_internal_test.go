@@ -21,7 +21,7 @@ func full() *Licence {
 		Department: "11110000000021135M", HolderName: "李大华", HolderIdentityType: "10", HolderIdentityNum: "110105*****",
 		HolderIdentityNums: []string{"110105*****", "110102*****"}, IssueOrgName: "北京市民政局", IssueOrgCode: "11110000000021135M",
 		Division: "北京市", DivisionCode: "110000", IssueDate: "2026-03-05", BeginDate: "2026-03-06", ExpiryDate: "2031-03-05",
-		Group: "1", SealCode: "SEAL-0", BizNum: "20200721123", ServiceItem: "110103MZ001", ServiceItemName: "婚姻登记",
+		Group: "1", Face: "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8", SealCode: "SEAL-0", BizNum: "20200721123", ServiceItem: "110103MZ001", ServiceItemName: "婚姻登记",
 		Fields: map[string]any{
 			"ZP": map[string]any{"file_suffix": "png", "file_data": "iVBORw0KGgo="}, "CZR": "李大华", "N": json.Number("1.50"), "B": false,
 			"A": []any{nil, true, "x\n\u2028"}, "E": "",
@@ -41,7 +41,7 @@ func TestSealedEncodingIsFrozen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		file := filepath.Join("testdata", "sealed-1-"+name+".golden")
+		file := filepath.Join("testdata", "sealed-2-"+name+".golden")
 		if *update {
 			if err := os.WriteFile(file, got, 0o644); err != nil {
 				t.Fatal(err)
@@ -57,6 +57,16 @@ func TestSealedEncodingIsFrozen(t *testing.T) {
 		back, err := decode(golden)
 		if err != nil || !reflect.DeepEqual(back, l) {
 			t.Errorf("%s: decode = %+v, %v\nwant %+v", name, back, err, l)
+		}
+	}
+	for name, l := range map[string]*Licence{"full": full(), "least": least} { // what was sealed before there were faces
+		golden, err := os.ReadFile(filepath.Join("testdata", "sealed-1-"+name+".golden"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Face = ""
+		if back, err := decode(golden); err != nil || !reflect.DeepEqual(back, l) {
+			t.Errorf("%s of format 1: decode = %+v, %v\nwant %+v", name, back, err, l)
 		}
 	}
 	for i, v := 0, reflect.ValueOf(*full()); i < v.NumField(); i++ {
@@ -81,7 +91,8 @@ func TestDecodeRefuses(t *testing.T) {
 	for name, bad := range map[string][]byte{
 		"nothing":        nil,
 		"format 0":       append([]byte{0}, good[1:]...),
-		"format 2":       append([]byte{2}, good[1:]...),
+		"format 3":       append([]byte{3}, good[1:]...),
+		"a face in 1":    append([]byte{1}, good[1:]...),
 		"format alone":   good[:1],
 		"cut":            good[:len(good)-1],
 		"something more": append(bytes.Clone(good), '{', '}'),
@@ -99,8 +110,8 @@ func TestDecodeRefuses(t *testing.T) {
 
 // FuzzDecode: what decodes encodes to bytes that decode to the same.
 func FuzzDecode(f *testing.F) {
-	for _, name := range []string{"full", "least"} {
-		golden, err := os.ReadFile(filepath.Join("testdata", "sealed-1-"+name+".golden"))
+	for _, name := range []string{"1-full", "1-least", "2-full", "2-least"} {
+		golden, err := os.ReadFile(filepath.Join("testdata", "sealed-"+name+".golden"))
 		if err != nil {
 			f.Fatal(err)
 		}

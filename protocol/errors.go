@@ -91,8 +91,8 @@ var (
 		"核对 license_code 与 id_code，或只填其中一个")
 	CodeStale = code("40015", "电子证照刚被修改，请重新查询后再试", http.StatusOK,
 		"重新查询该证照后再提交")
-	CodeFileType = code("40016", "不支持该电子文件类型，目前提供 PDF", http.StatusOK,
-		"file_type 填 PDF 或不填")
+	CodeFileType = code("40016", "不支持该电子文件类型，可用 PDF、OFD", http.StatusOK,
+		"file_type 填 PDF（默认）或 OFD")
 
 	CodeNoCheck = code("40017", "二维码无效，请核对后请持证人重新出示", http.StatusOK,
 		"核对二维码的来源与内容，请持证人重新出示")

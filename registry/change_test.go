@@ -60,6 +60,14 @@ func TestPlanChanges(t *testing.T) {
 			[]string{"~ 证照目录 305018201：license_groups 1 → a、b"},
 		},
 		{
+			"faces",
+			[]string{"     fields: [", `     faces: [{group: "1", template: marriage}, {declaration: "face: 1", assets: {a.png: YQ==}}]` + ",\n     fields: ["},
+			[]string{
+				"~ 证照目录 305018201：faces.1 （无） → 模板 marriage",
+				"~ 证照目录 305018201：faces.* （无） → 自定义模板 (7 字节，SHA-256 ea36b4fea2daa322b04ba1f5355bafd8)，a.png (1 字节，SHA-256 ca978112ca1bbdcafac231b39a23dc4d)",
+			},
+		},
+		{
 			"field members",
 			[]string{"label: 持证人, type: string, required: true, sensitive: name,", "label: 姓名, type: string, length: 50, hidden: true,"},
 			[]string{

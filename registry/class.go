@@ -29,7 +29,7 @@ var memberClasses = map[string]map[string]string{
 	kindItem: {
 		"name": ClassRegistry, "short_name": ClassRegistry, "status": ClassRegistry, "is_open": ClassRegistry, "holder_type": ClassRegistry,
 		"type": ClassRegistry, "version": ClassRegistry, "publish_date": ClassRegistry, "description": ClassRegistry,
-		"validity": ClassRegistry, "license_groups": ClassRegistry, "seal_code": ClassRegistry,
+		"validity": ClassRegistry, "license_groups": ClassRegistry, "seal_code": ClassRegistry, "faces": ClassRegistry,
 		"department": ClassRights, // "*" of an issuer means the items of its own department
 		"fields":     ClassRegistry, "fields.label": ClassRegistry, "fields.type": ClassRegistry, "fields.length": ClassRegistry,
 		"fields.required": ClassRegistry, "fields.hidden": ClassRegistry, "fields.sensitive": ClassRights, "fields.role": ClassRights,
@@ -78,6 +78,8 @@ func (c Change) memberClass() string {
 	switch list, rest, _ := strings.Cut(member, "."); {
 	case strings.HasPrefix(list, "grants["):
 		member = "grants"
+	case list == "faces":
+		member = list // what a face shows of a licence is masked before
 	case list == "fields" && rest != "":
 		_, of, _ := strings.Cut(rest, ".")
 		member = "fields." + of // "fields." of a whole field

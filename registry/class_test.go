@@ -33,6 +33,7 @@ func TestClasses(t *testing.T) {
 		{"masked otherwise", []string{"sensitive: name, ", "sensitive: text, "}, []string{rights}},
 		{"another role", []string{"role: issue_date", "role: begin_date"}, []string{rights}},
 		{"on the face", []string{"type: date,", "type: date, hidden: true, length: 10,"}, []string{registered}},
+		{"a face", []string{"fields: [", `faces: [{group: "1", template: a.b}], fields: [`}, []string{registered}},
 		{"a field goes", []string{"{key: JHZZH, label: 结婚证字号, type: string, role: id_code}, ", ""}, []string{rights}},
 		{"a field comes", []string{"fields: [", "fields: [{key: BZ, label: 备注}, "}, []string{rights}},
 		{"an item cancelled", []string{"status: PUBLISH", "status: CANCEL"}, []string{registered}},
@@ -199,6 +200,8 @@ func TestEveryMemberHasAClass(t *testing.T) {
 		"Item.Status": ClassRegistry, "Item.IsOpen": ClassRights, "Item.HolderType": ClassRegistry, "Item.Type": ClassRegistry,
 		"Item.Version": ClassRegistry, "Item.PublishDate": ClassRegistry, "Item.Description": ClassRegistry, "Item.Validity": ClassRegistry,
 		"Item.LicenseGroups": ClassRegistry, "Item.SealCode": ClassRegistry,
+
+		"Face.Group": ClassRegistry, "Face.Template": ClassRegistry, "Face.Declaration": ClassRegistry, "Asset.Name": ClassRegistry, "Asset.Data": ClassRegistry,
 
 		"Field.Key": ClassRights, "Field.Label": ClassRegistry, "Field.Type": ClassRegistry, "Field.Length": ClassRegistry,
 		"Field.Required": ClassRegistry, "Field.Hidden": ClassRegistry, "Field.Sensitive": ClassRights, "Field.Role": ClassRights,

@@ -5,11 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
-// declarationVersion is of the bytes of SealDeclaration. They are frozen: a change is a new version beside this one.
-const declarationVersion = 1
+// Versions of the bytes of SealDeclaration. They are frozen: a change is a new version beside these. One with faces is of version 2.
+const (
+	declarationVersion = 1
+	declarationOfFaces = 2
+)
 
 // sealedDeclaration is what SealDeclaration writes: an absent section is left out, an empty one is []. Members stand in this order.
 type sealedDeclaration struct {
@@ -53,7 +57,7 @@ func SealDeclaration(declared, current *Platform, v Vault) ([]byte, error) {
 		current = &Platform{}
 	}
 	sealed := sealedDeclaration{
-		V: declarationVersion, Departments: declared.Departments, Items: declared.Items, ServiceItems: declared.ServiceItems,
+		V: versionOf(declared.Items), Departments: declared.Departments, Items: declared.Items, ServiceItems: declared.ServiceItems,
 		Masking: declared.Masking, Policy: declared.Policy,
 	}
 	var err error
@@ -145,6 +149,14 @@ func sealPerson(v Vault, context string, p person, hash string, sealed []byte) (
 	return kept, nil
 }
 
+// versionOf is the version of the bytes of a declaration with items.
+func versionOf(items []Item) int {
+	if slices.ContainsFunc(items, func(i Item) bool { return len(i.Faces) > 0 }) {
+		return declarationOfFaces
+	}
+	return declarationVersion
+}
+
 func (s *sealedDeclaration) encode() ([]byte, error) {
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -161,7 +173,7 @@ var ErrDeclaration = errors.New("registry: not a sealed declaration of a known v
 func OpenDeclaration(sealed []byte) (*Platform, error) {
 	var s sealedDeclaration
 	// What the library says of a fault may repeat a value.
-	if err := json.Unmarshal(sealed, &s); err != nil || s.V != declarationVersion {
+	if err := json.Unmarshal(sealed, &s); err != nil || s.V != versionOf(s.Items) {
 		return nil, ErrDeclaration
 	}
 	if again, err := s.encode(); err != nil || !bytes.Equal(again, sealed) {

@@ -243,7 +243,14 @@ func TestDeclarationGolden(t *testing.T) {
 		}},
 		Policy: &policy,
 	}
-	frozen, err := os.ReadFile(filepath.Join("testdata", "declaration-1.json"))
+	frozenDeclaration(t, v, "declaration-1.json", want)
+	faces := []Face{{Group: "1", Declaration: "face: 1\n", Assets: []Asset{{"a.png", []byte("a")}}}, {Template: "marriage"}}
+	frozenDeclaration(t, v, "declaration-2.json", &Platform{Items: []Item{{LicenseItemCode: "305018201", Faces: faces}}})
+}
+
+func frozenDeclaration(t *testing.T, v *testVault, name string, want *Platform) {
+	t.Helper()
+	frozen, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,6 +266,7 @@ func TestDeclarationGolden(t *testing.T) {
 func TestOpenDeclarationRefuses(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
+		`{"v":1,"items":[{"license_item_code":"1","name":"","department":"","status":"","is_open":false,"holder_type":"","fields":null,"faces":[{}]}]}`,
 		"", "null", "{}", "[]", `{"v":0}`, `{"v":2}`, `{"v":"1"}`, `{"v":1} `, `{ "v":1}`, `{"v":1}{}`, `{"v":1,"v":1}`, `{"V":1}`,
 		`{"v":1,"policy":null}`, `{"policy":"","v":1}`, `{"v":1,"colour":"red"}`, `{"v":1,"departments":null}`, `{"v":1,"departments":[{}]}`,
 		`{"v":1,"applications":[],"departments":[]}`, "{\"v\":1,\"policy\":\"\xff\"}",

@@ -164,6 +164,7 @@ func (d *differ) item(a, b *Item) {
 	d.codes("license_groups", a.LicenseGroups, b.LicenseGroups)
 	d.text("seal_code", a.SealCode, b.SealCode)
 	d.fields(a.Fields, b.Fields)
+	d.faces(a.Faces, b.Faces)
 }
 
 func (d *differ) fields(a, b []Field) {

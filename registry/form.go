@@ -65,6 +65,7 @@ func itemForm(f *faults, all []Item) {
 		f.wantEach(at, "license_groups", item.LicenseGroups, func(group string) string { return text(group, "照面模版组别", shortText) })
 		f.want(at, "seal_code", optional(item.SealCode, "印章编码", shortText))
 		fieldForm(f, at, item.Fields)
+		faceForm(f, at, &all[i])
 		codes.check(f, at, "license_item_code", item.LicenseItemCode)
 	}
 }

@@ -3,6 +3,7 @@ package registry
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 )
 
@@ -129,7 +130,7 @@ func (m maker) department(i int) Department {
 func (m maker) item(i int, department string) Item {
 	code := fmt.Sprintf("%02d", i) + m.letters([]int{7, 13, 22}[m.IntN(3)])
 	keys := uniques{}
-	return Item{
+	item := Item{
 		LicenseItemCode: code, Name: m.text(), ShortName: m.maybe(m.text), Department: department, Status: m.of(itemStatuses),
 		IsOpen: m.IntN(2) == 0, HolderType: m.of(holderTypes), Type: m.maybe(m.text), Version: m.maybe(m.text),
 		PublishDate: m.maybe(func() string { return fmt.Sprintf("20%02d-%02d-%02d", m.IntN(100), 1+m.IntN(12), 1+m.IntN(28)) }),
@@ -139,6 +140,26 @@ func (m maker) item(i int, department string) Item {
 		LicenseGroups: m.subset([]string{"1", "2", "正本", "a、b", "a"}), SealCode: m.maybe(m.text),
 		Fields: m.fields(keys),
 	}
+	item.Faces = m.faces(item.LicenseGroups)
+	return item
+}
+
+// faces makes faces for some of the groups, and for those left.
+func (m maker) faces(groups []string) (all []Face) {
+	for _, group := range m.subset(append([]string{""}, groups...)) {
+		f := Face{Group: group}
+		if m.IntN(2) == 0 {
+			f.Template = m.letters(4)
+		} else {
+			f.Declaration = m.text() + "\n" + strings.Repeat(" ", m.IntN(3)) + m.text() + strings.Repeat("\n", m.IntN(3))
+			for _, name := range m.subset([]string{"1.png", "底图.jpg", "null"}) {
+				f.Assets = append(f.Assets, Asset{name, []byte(m.text())})
+			}
+			slices.SortFunc(f.Assets, func(a, b Asset) int { return strings.Compare(a.Name, b.Name) })
+		}
+		all = append(all, f)
+	}
+	return all
 }
 
 func (m maker) fields(keys uniques) []Field {

@@ -116,11 +116,11 @@ func TestEveryMemberCounts(t *testing.T) {
 		}
 	}
 	// The file must hold each member once at least, or nothing was proved of it.
-	for _, one := range []any{Department{}, Item{}, Field{}, ServiceItem{}, Application{}, Rate{}, Grant{}, Account{}, Administrator{}} {
+	for _, one := range []any{Department{}, Item{}, Field{}, Face{}, Asset{}, ServiceItem{}, Application{}, Rate{}, Grant{}, Account{}, Administrator{}} {
 		for i := range reflect.TypeOf(one).NumField() {
 			field := reflect.TypeOf(one).Field(i)
 			member := reflect.TypeOf(one).Name() + "." + field.Name
-			nested := slices.Contains([]string{"Item.Fields", "Application.Rate", "Application.Grants"}, member)
+			nested := slices.Contains([]string{"Item.Fields", "Item.Faces", "Face.Assets", "Application.Rate", "Application.Grants"}, member)
 			if field.Tag.Get("json") != "-" && !nested && !slices.Contains(members, member) {
 				t.Errorf("%s was not altered", member)
 			}

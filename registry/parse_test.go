@@ -78,6 +78,13 @@ func TestParseEverything(t *testing.T) {
 		LicenseItemCode: "305018201", Name: "婚姻登记证", ShortName: "结婚证", Department: "11110000000021135M", Status: "CANCEL",
 		HolderType: "both", Type: "010", Version: "1.10", PublishDate: "2020-02-29", Description: "第一行\n第二行\n",
 		Validity: "18个月", LicenseGroups: []string{"1", "副本"}, SealCode: "0x1F",
+		Faces: []Face{
+			{Template: "marriage"},
+			{
+				Group: "副本", Declaration: "# a face of its own\nface: 1\npages:\n  - {size: A4}\n",
+				Assets: []Asset{{"2.png", []byte("\x89PNG\r\n\x1a\n")}, {"bg.png", []byte("\x89PNG\r\n\x1a\n")}},
+			},
+		},
 	}
 	if !reflect.DeepEqual(item, want) {
 		t.Errorf("item = %+v\nwant %+v", item, want)
@@ -207,7 +214,7 @@ func TestLine(t *testing.T) {
 	p := load(t, "everything.yaml")
 	for path, want := range map[string]int{
 		"departments": 3, "departments[1].code": 4, "departments[2]": 3, "departments[x]": 3, "departments.code": 3, "items[0].fields[1].role": 27,
-		"items[0].name[3]": 10, "policy": 49, "no_such": 0, "": 0, ".": 0, "[": 0,
+		"items[0].name[3]": 10, "policy": 59, "no_such": 0, "": 0, ".": 0, "[": 0,
 	} {
 		if got := p.Line(path); got != want {
 			t.Errorf("Line(%q) = %d, want %d", path, got, want)

@@ -51,6 +51,8 @@ type Item struct {
 	LicenseGroups   []string `yaml:"license_groups,omitempty" json:"license_groups,omitempty"`
 	SealCode        string   `yaml:"seal_code,omitempty" json:"seal_code,omitempty"` // the default seal
 	Fields          []Field  `yaml:"fields" json:"fields"`
+	// Faces are how licences look, by license_group; without one they have the plain face.
+	Faces []Face `yaml:"faces,omitempty" json:"faces,omitempty"`
 }
 
 // Field is one data field of an item's face.

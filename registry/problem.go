@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -135,18 +136,39 @@ func parent(path string) string {
 // not even its section is.
 func lineOf(file *yaml.Node, path string) int {
 	line := 0
-	for at := file; at != nil && path != ""; {
-		var step string
-		if end := strings.IndexAny(path[1:], ".["); end >= 0 {
-			step, path = path[:end+1], path[end+1:]
-		} else {
-			step, path = path, ""
-		}
-		if at = child(at, step); at != nil {
-			line = at.Line
-		}
+	for n := range along(file, path) {
+		line = n.Line
 	}
 	return line
+}
+
+// nodeAt returns what stands at path; nil when it is not there.
+func nodeAt(file *yaml.Node, path string) *yaml.Node {
+	steps, last := 0, (*yaml.Node)(nil)
+	for n := range along(file, path) {
+		steps, last = steps+1, n
+	}
+	if steps < 1+strings.Count(path, ".")+strings.Count(path, "[") {
+		return nil
+	}
+	return last
+}
+
+// along yields what stands on the way that path names, as far as it is there.
+func along(file *yaml.Node, path string) iter.Seq[*yaml.Node] {
+	return func(yield func(*yaml.Node) bool) {
+		for at := file; at != nil && path != ""; {
+			var step string
+			if end := strings.IndexAny(path[1:], ".["); end >= 0 {
+				step, path = path[:end+1], path[end+1:]
+			} else {
+				step, path = path, ""
+			}
+			if at = child(at, step); at != nil && !yield(at) {
+				return
+			}
+		}
+	}
 }
 
 // child takes one step of a path: name, .name or [index].

@@ -84,6 +84,9 @@ func itemNode(item *Item) *yaml.Node {
 	if len(item.Fields) > 0 {
 		put(n, "fields", sequence(item.Fields, fieldNode))
 	}
+	if len(item.Faces) > 0 {
+		put(n, "faces", sequence(item.Faces, faceNode))
+	}
 	return n
 }
 
@@ -218,11 +221,12 @@ func quoted(value string) *yaml.Node {
 // paragraph is a text of several lines: a literal block where that keeps every character, else in quotes.
 func paragraph(value string) *yaml.Node {
 	n := quoted(value)
-	if !strings.HasSuffix(value, "\n") || strings.HasSuffix(value, "\n\n") || strings.HasPrefix(value, "\n") {
+	if !strings.HasSuffix(value, "\n") || strings.HasSuffix(value, "\n\n") || strings.HasPrefix(value, "\n") || strings.HasPrefix(value, " ") {
 		return n
 	}
-	for line := range strings.Lines(value) {
-		if line = strings.TrimSuffix(line, "\n"); strings.TrimSpace(line) != line || strings.ContainsRune(line, '\t') {
+	for line := range strings.Lines(value) { // indented ones are fine behind one that is not
+		line = strings.TrimLeft(strings.TrimSuffix(line, "\n"), " ")
+		if strings.TrimSpace(line) != line || strings.ContainsRune(line, '\t') {
 			return n
 		}
 	}

@@ -63,6 +63,7 @@ func (r reader) item(n *yaml.Node, path string) Item {
 		r.codes("license_groups", &item.LicenseGroups),
 		r.code("seal_code", &item.SealCode),
 		objects(r, "fields", &item.Fields, r.field),
+		objects(r, "faces", &item.Faces, r.face),
 	)
 	return item
 }

@@ -93,7 +93,7 @@ func TestBrowserAlive(t *testing.T) {
 		"page": func(w http.ResponseWriter) error { loads++; return Page(w, shownCode(t), Mobile) },
 		"late": func(w http.ResponseWriter) error { return Page(w, late, Desktop) },
 		"face": func(w http.ResponseWriter) error { return Page(w, held(t, "business"), Desktop) },
-	})
+	}, embedded)
 	tab := browser(t)
 	told := listen(t, tab)
 	open := func(name string, width int64) {
@@ -179,7 +179,7 @@ func TestBrowserAlive(t *testing.T) {
 func TestBrowserStill(t *testing.T) {
 	address, _ := site(t, map[string]func(http.ResponseWriter) error{
 		"page": func(w http.ResponseWriter) error { return Page(w, shownCode(t), Mobile) },
-	})
+	}, embedded)
 	tab := browser(t)
 	moves := func(what string, want bool) {
 		t.Helper()

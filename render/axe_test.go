@@ -52,7 +52,7 @@ func TestBrowserAxe(t *testing.T) {
 	for name, v := range views {
 		pages[name] = func(w http.ResponseWriter) error { return Page(w, v, Mobile) }
 	}
-	address, _ := site(t, pages)
+	address, _ := site(t, pages, embedded)
 	tab := browser(t)
 	for name := range pages {
 		err := chromedp.Run(tab, chromedp.EmulateViewport(390, 844), chromedp.Navigate(address+"/"+name))

@@ -54,7 +54,7 @@ type checkData struct {
 // Page, but that form-action is 'self'.
 func CheckPage(w io.Writer, c *Check) error {
 	data := &checkData{
-		Stylesheet: StylesheetPath(), Title: "电子证照核验", Refusal: clean(c.Refusal), ErrorCode: oneLine(c.ErrorCode), ResponseID: oneLine(c.ResponseID),
+		Stylesheet: embedded.StylesheetPath(), Title: "电子证照核验", Refusal: clean(c.Refusal), ErrorCode: oneLine(c.ErrorCode), ResponseID: oneLine(c.ResponseID),
 	}
 	switch {
 	case c.Refusal != "":

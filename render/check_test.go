@@ -93,7 +93,7 @@ func TestBrowserCheck(t *testing.T) {
 			return CheckPage(w, c)
 		}
 	}
-	address, strays := site(t, pages)
+	address, strays := site(t, pages, embedded)
 	tab := browser(t)
 	told := listen(t, tab)
 	dir := os.Getenv("RENDER_PICTURES")

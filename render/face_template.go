@@ -83,6 +83,9 @@ func (c *composer) fill(p *facePage, onto *sheet, x, y float64) error {
 		}
 	}
 	for _, e := range p.elements {
+		if e.Optional && c.lacks(e) {
+			continue
+		}
 		b := box{e.box.x + x, e.box.y + y, e.box.w, e.box.h}
 		var err error
 		switch e.kind {
@@ -101,6 +104,20 @@ func (c *composer) fill(p *facePage, onto *sheet, x, y float64) error {
 		}
 	}
 	return c.void(p, onto, x, y)
+}
+
+// lacks reports whether the licence has nothing to show in an element, or beside its label.
+func (c *composer) lacks(e *element) bool {
+	var f *Field
+	switch {
+	case e.Photo:
+		return len(c.view.Photo) == 0
+	case e.Field != "":
+		f = c.byKey[e.Field]
+	default:
+		f = c.byRole[e.Role]
+	}
+	return f == nil || clean(f.Value) == ""
 }
 
 // ink is a colour as it is drawn: none on a licence that is not valid.
@@ -123,12 +140,19 @@ var values = map[string]func(v *View) string{
 	"status":     func(v *View) string { return v.standing().Label },
 }
 
+// valueRoles are the roles of fields that say the same.
+var valueRoles = map[string]string{"id_code": "id_code", "holder": "holder_name", "issuer": "issue_org_name", "issue_date": "issue_date"}
+
 // value finds what an element shows, as it is shown.
 func (c *composer) value(e *element) (*Field, string) {
 	f := &Field{Label: or(e.Label, c.view.Title)}
 	switch e.kind {
 	case "value":
 		f.Value = values[e.Value](c.view)
+		// The field that it comes from is shown by it, and says why it is masked.
+		if found := c.byRole[valueRoles[e.Value]]; found != nil && clean(found.Value) == clean(f.Value) {
+			f = found
+		}
 	case "field":
 		if found := c.byKey[e.Field]; found != nil {
 			f = found
@@ -294,19 +318,9 @@ func (p *photo) within(b box) box {
 	return box{b.x + (b.w-w)/2, b.y + (b.h-h)/2, w, h}
 }
 
-// seal draws the issuer's seal in its box, grey on a licence that is not valid; one that was never signed has none.
+// seal draws the issuer's seal in its box.
 func (c *composer) seal(e *element, onto *sheet, x, y float64) error {
-	name := oneLine(c.view.Issuer)
-	if name == "" || c.view.Status == "REGISTERED" {
-		return nil
-	}
-	s, err := c.view.Template.seals.shape(name, c.view.SealCode, c.ink(sealRed))
-	if err != nil {
-		return err
-	}
-	d := min(e.box.w, e.box.h)
-	onto.place(s, matrix{d / sealUnit, 0, 0, d / sealUnit, x + e.box.x + e.box.w/2, y + e.box.y + e.box.h/2})
-	return nil
+	return onto.setSeal(c.view, &c.view.Template.seals, c.ink(sealRed), box{x + e.box.x, y + e.box.y, e.box.w, e.box.h})
 }
 
 // quietZone is how many modules round a QR code readers want to be light (GB/T 18284).
@@ -350,7 +364,7 @@ func (c *composer) void(p *facePage, onto *sheet, x, y float64) error {
 	if most := math.Hypot(p.width, p.height) * 0.66; width > most {
 		size, width = size*most/width, most
 	}
-	if _, err := letters.outlines(size, s.Label, matrix{1, 0, 0, 1, -width / 2, size * 0.38}); err != nil {
+	if _, err := letters.outlines(c.fonts.chain, size, s.Label, matrix{1, 0, 0, 1, -width / 2, size * 0.38}); err != nil {
 		return fmt.Errorf("standing: %w", err)
 	}
 	onto.place(&shape{marks: []*figureMark{{figure: letters, ink: red, width: max(0.8, size/60)}}}, turned(slope, x+p.width/2, y+p.height/2))

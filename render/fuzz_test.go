@@ -21,7 +21,7 @@ func FuzzOFD(f *testing.F) {
 	fuzzFile(f, OFD, func(t *testing.T, data []byte) { checkOFD(t, data) })
 }
 
-func fuzzFile(f *testing.F, draw func(*View) ([]byte, error), check func(*testing.T, []byte)) {
+func fuzzFile(f *testing.F, draw func(*View) (*File, error), check func(*testing.T, []byte)) {
 	f.Helper()
 	for _, text := range hostile {
 		f.Add(text, "ISSUED", []byte(text))
@@ -34,7 +34,7 @@ func fuzzFile(f *testing.F, draw func(*View) ([]byte, error), check func(*testin
 		}
 		v := hostileView(text)
 		v.Status, v.Photo = status, photo
-		data, err := draw(v)
+		data, err := dataOf(draw(v))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,6 +67,7 @@ func FuzzPage(f *testing.F) {
 func FuzzParseFont(f *testing.F) {
 	whole := tinyFont(f)
 	f.Add(whole)
+	f.Add(ownFont(f, nil))
 	for _, at := range []int{5, 20, 100, 300, len(whole) / 2, len(whole) - 8} {
 		broken := bytes.Clone(whole)
 		broken[at] ^= 0xff
@@ -78,7 +79,8 @@ func FuzzParseFont(f *testing.F) {
 			return
 		}
 		s := newSubset(font)
-		for _, r := range "AB一" {
+		_ = font.fit()
+		for _, r := range "AB一𬱖" {
 			id := font.glyph(r)
 			s.add(r, id)
 			if contours, err := font.contours(id); err == nil {
@@ -127,7 +129,7 @@ func BenchmarkPDFPhoto(b *testing.B) {
 	benchmarkFile(b, PDF, with(func(v *View) { v.Photo = jpegFile(b, portrait(358, 441)) }))
 }
 
-func benchmarkFile(b *testing.B, draw func(*View) ([]byte, error), v *View) {
+func benchmarkFile(b *testing.B, draw func(*View) (*File, error), v *View) {
 	if err := embedded.check(); err != nil { // paid once a process: BenchmarkLoadFont
 		b.Fatal(err)
 	}
@@ -138,15 +140,33 @@ func benchmarkFile(b *testing.B, draw func(*View) ([]byte, error), v *View) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		size = len(data)
+		size = len(data.Data)
 	}
 	b.ReportMetric(float64(size), "bytes/file")
 }
 
 func BenchmarkLoadFont(b *testing.B) {
+	for name, packed := range map[string][]byte{"NotoSansSC": notoSansSC, "GlyphWikiMincho": glyphWikiMincho} {
+		b.Run(name, func(b *testing.B) { benchmarkLoadFont(b, packed) })
+		b.Run(name+"/characters", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := embeddedFace(name, packed, "").covers(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func benchmarkLoadFont(b *testing.B, packed []byte) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := embeddedFont("fonts/NotoSansSC-Regular.ttf.gz")(); err != nil {
+		data, err := unpack(packed)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := parseFont("font", data); err != nil {
 			b.Fatal(err)
 		}
 	}

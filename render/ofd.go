@@ -12,8 +12,8 @@ import (
 //
 // The file is not signed. Who signs it adds Doc_0/Signs and names it in OFD.xml after DocRoot; the entries of the
 // package can be copied as they are.
-func OFD(v *View) ([]byte, error) {
-	if err := embedded.check(); err != nil {
+func OFD(v *View) (*File, error) {
+	if err := v.fonts().check(); err != nil {
 		return nil, err
 	}
 	face, err := compose(v)
@@ -28,11 +28,11 @@ func OFD(v *View) ([]byte, error) {
 	if about.data, err = attachedData(v); err != nil {
 		return nil, fmt.Errorf("ofd: %w", err)
 	}
-	file, err := paintOFD(face, about)
+	data, err := paintOFD(face, about)
 	if err != nil {
 		return nil, fmt.Errorf("ofd: %w", err)
 	}
-	return file, nil
+	return face.file(data), nil
 }
 
 // ofdAbout is what an OFD file says beside its pages.
@@ -49,7 +49,7 @@ const (
 
 // paintOFD writes a drawing as an OFD package. Its parts refer to one another by paths from where they stand.
 func paintOFD(from *drawing, about *ofdAbout) ([]byte, error) {
-	p := &ofdPainter{fonts: newUsedFonts(), named: map[any]int{}}
+	p := &ofdPainter{fonts: newUsedFonts(from.fonts.chain), named: map[any]int{}}
 	pages, contents := []byte(nil), []ofdPart(nil)
 	for i, s := range from.sheets {
 		content, err := p.page(s)
@@ -126,7 +126,7 @@ func (about *ofdAbout) attachments() []ofdPart {
 	}
 	list := fmt.Appendf(nil, ofdHead+`<ofd:Attachments %s><ofd:Attachment ID="A1" Name="证照数据.xml" Format="xml"%s>`+
 		`<ofd:FileLoc>licence.xml</ofd:FileLoc></ofd:Attachment></ofd:Attachments>`, ofdNamespace, created)
-	return []ofdPart{{"Doc_0/Attachs/Attachments.xml", list}, {"Doc_0/Attachs/licence.xml", about.data}}
+	return []ofdPart{{"Doc_0/Attachs/Attachments.xml", list}, {attachedName, about.data}}
 }
 
 // ofdData is the attached data, version 1 (docs/formats.md): the texts of the View, masked as they are there. What is

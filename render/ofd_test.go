@@ -23,10 +23,10 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // specimen is a drawing that has one of everything.
 func specimen(t testing.TB) *drawing {
 	t.Helper()
-	d := &drawing{fonts: newTypesetter()}
+	d := &drawing{fonts: newTypesetter(embedded)}
 	s := d.newSheet(300, 200)
 	letters, err := &figure{}, error(nil)
-	if _, err = letters.outlines(20, "印", turned(0, 0, 0)); err != nil {
+	if _, err = letters.outlines(embedded, 20, "印", turned(0, 0, 0)); err != nil {
 		t.Fatal(err)
 	}
 	stamp := &shape{marks: []*figureMark{{figure: letters, ink: 0xf8d9d6}, {figure: rectangle(-4, -22, 30, 30), ink: 0xe7e9ec, width: 1}}}
@@ -98,11 +98,11 @@ func pairs(t testing.TB, templates ...string) map[string]pair {
 		views[name] = held(t, name)
 	}
 	for name, v := range views {
-		ofd, err := OFD(v)
+		ofd, err := dataOf(OFD(v))
 		if err != nil {
 			t.Fatal(err)
 		}
-		pdf, err := PDF(v)
+		pdf, err := dataOf(PDF(v))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +214,7 @@ func checkLetters(t testing.TB, p *ofdPackage) {
 		for _, l := range p.letters(t, page) {
 			f := fonts[l.font]
 			id := f.glyph(l.r)
-			want, old, _ := drawnAs(l.r)
+			want, old, _ := embedded.drawnAs(l.r)
 			if id == 0 || f.name != want.name || f.advance(id) != want.advance(old) {
 				t.Errorf("%q is glyph %d of %s", l.r, id, f.name)
 				continue
@@ -261,7 +261,7 @@ func TestOFDIsSound(t *testing.T) {
 		views[name] = held(t, name)
 	}
 	for name, v := range views {
-		data, err := OFD(v)
+		data, err := dataOf(OFD(v))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -387,9 +387,9 @@ func TestOFDSameViewSameBytes(t *testing.T) {
 // TestOFDAttachedData holds the attached data to version 1: what the page says, and nothing else.
 func TestOFDAttachedData(t *testing.T) {
 	t.Parallel()
-	data, err := OFD(with(func(v *View) {
+	data, err := dataOf(OFD(with(func(v *View) {
 		v.Issuer, v.Fields = "", []Field{{Key: "name", Label: "姓名", Value: "张**", Masked: true}, {Label: `备"注`, Value: "甲<乙>&\x00\n丙𬱖"}}
-	}))
+	})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -422,7 +422,7 @@ func TestOFDAttachedData(t *testing.T) {
 func TestOFDPictures(t *testing.T) {
 	t.Parallel()
 	for format, file := range map[string][]byte{"JPEG": jpegFile(t, portrait(358, 441)), "PNG": pngFile(t, portrait(358, 441))} {
-		data, err := OFD(with(func(v *View) { v.Photo = file }))
+		data, err := dataOf(OFD(with(func(v *View) { v.Photo = file })))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -448,7 +448,7 @@ func TestOFDPictures(t *testing.T) {
 
 func TestOFDWithoutTime(t *testing.T) {
 	t.Parallel()
-	data, err := OFD(&View{})
+	data, err := dataOf(OFD(&View{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -472,7 +472,7 @@ func BenchmarkFaceOFD(b *testing.B) {
 // TestOFDFontOfManyCharacters has more characters than the cmap's first subtable can hold: the second has them all.
 func TestOFDFontOfManyCharacters(t *testing.T) {
 	t.Parallel()
-	fonts := newUsedFonts()
+	fonts := newUsedFonts(embedded)
 	for r := rune(0x3400); r < 0x3400+cmapMost+1000; r++ {
 		fonts.glyph(r)
 	}

@@ -30,7 +30,7 @@ type pdfPainter struct {
 
 // paint writes the page objects of a drawing, and says which they are.
 func (d *document) paint(from *drawing, tree ref) (kids []ref, err error) {
-	p := &pdfPainter{document: d, fonts: newUsedFonts(), names: map[any]string{}}
+	p := &pdfPainter{document: d, fonts: newUsedFonts(from.fonts.chain), names: map[any]string{}}
 	var contents []ref
 	for _, s := range from.sheets {
 		c := &canvas{height: s.height, painter: p}

@@ -79,7 +79,7 @@ func TestPDFIsSound(t *testing.T) {
 	dir := t.TempDir()
 	var names []string
 	for name, v := range kinds(t) {
-		data, err := PDF(v)
+		data, err := dataOf(PDF(v))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -105,7 +105,7 @@ func TestPDFIsSound(t *testing.T) {
 // TestPreflightCanFail makes sure that the checker checks: without its output intent a file is not PDF/A.
 func TestPreflightCanFail(t *testing.T) {
 	t.Parallel()
-	data, err := PDF(sample())
+	data, err := dataOf(PDF(sample()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,10 +125,10 @@ func TestPDFSameViewSameBytes(t *testing.T) {
 }
 
 // checkReproducible draws a View twice, and another one: the same bytes, and another identifier.
-func checkReproducible(t *testing.T, draw func(*View) ([]byte, error), id func([]byte) string) {
+func checkReproducible(t *testing.T, draw func(*View) (*File, error), id func([]byte) string) {
 	t.Helper()
 	drawn := func(change func(*View)) []byte {
-		data, err := draw(with(change))
+		data, err := dataOf(draw(with(change)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,8 +158,41 @@ func TestPDFStanding(t *testing.T) {
 			t.Errorf("%q: only %d red pixels", status, got)
 		}
 	}
-	if got := pixels(t, saved(t, sample()), isRed); got != 0 {
+	// Red on a valid licence is the seal, and nothing else.
+	unsealed := with(func(v *View) { v.SealApart = true })
+	if got := pixels(t, saved(t, unsealed), isRed); got != 0 {
 		t.Errorf("a valid licence has %d red pixels", got)
+	}
+	if got := pixels(t, saved(t, sample()), isRed); got < 500 {
+		t.Errorf("the seal has %d red pixels", got)
+	}
+}
+
+// A file says where its seal stands, drawn or not, and which licence it is of.
+func TestFileTellsOfItself(t *testing.T) {
+	t.Parallel()
+	for name, draw := range map[string]func(*View) (*File, error){"pdf": PDF, "ofd": OFD} {
+		for _, apart := range []bool{false, true} {
+			f, err := draw(with(func(v *View) { v.SealApart = apart }))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Seal == nil || f.Seal.Page != 0 || f.Seal.Size != 40 || f.Seal.X < 100 || f.Seal.X+f.Seal.Size > 210 || f.Seal.Y < 100 || f.Seal.Y+f.Seal.Size > 297 {
+				t.Errorf("%s: seal at %+v", name, f.Seal)
+			}
+			if code := CodeOf(f.Data); code != sample().Code {
+				t.Errorf("%s: of licence %q", name, code)
+			}
+		}
+		f, err := draw(with(func(v *View) { v.Code, v.Issuer = "<x>", "" }))
+		if err != nil || f.Seal != nil || CodeOf(f.Data) != "" {
+			t.Errorf("%s: seal at %+v of %q, %v", name, f.Seal, CodeOf(f.Data), err)
+		}
+	}
+	for _, junk := range []string{"", "%PDF-", "%PDF-<dc:identifier>", "PK", strings.Repeat("<dc:identifier>", 9)} {
+		if code := CodeOf([]byte(junk)); code != "" {
+			t.Errorf("%q is of %q", junk, code)
+		}
 	}
 }
 

@@ -132,10 +132,18 @@ func tool(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
+// dataOf is a finished file's bytes.
+func dataOf(f *File, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	return f.Data, nil
+}
+
 // saved writes a View's PDF to a file.
 func saved(t *testing.T, v *View) string {
 	t.Helper()
-	data, err := PDF(v)
+	data, err := dataOf(PDF(v))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,6 @@
 package render
 
-import (
-	"crypto/sha256"
-	"encoding/hex"
-	"io"
-	"maps"
-	"slices"
-	"strconv"
-)
+import "slices"
 
 // Template is the face of the licences of one item and license_group: where what stands, on which ground. It is declared in
 // YAML (docs/templates.md), read once, never changed, and safe for concurrent use.
@@ -89,6 +82,7 @@ type element struct {
 	Empty      string  `yaml:"empty"`
 	Date       string  `yaml:"date"`
 	Overflow   string  `yaml:"overflow"` // carry, refuse
+	Optional   bool    `yaml:"optional"` // the item need not have it; where the licence has none, the label is left out too
 
 	Width  float64 `yaml:"width"` // of lines
 	Radius float64 `yaml:"radius"`
@@ -150,7 +144,7 @@ const (
 // Parse reads a template. assets are the picture files that it names (PNG or JPEG, up to 1 MiB each). The error is Problems:
 // every fault with its line and what to do, in Chinese.
 func Parse(yaml []byte, assets map[string][]byte) (*Template, error) {
-	t := &Template{version: version(yaml, assets)}
+	t := &Template{version: Version(yaml, assets)}
 	t.faults.read(yaml, &t.decl)
 	if t.faults.err() == nil {
 		t.build(assets)
@@ -159,21 +153,6 @@ func Parse(yaml []byte, assets map[string][]byte) (*Template, error) {
 		return nil, err
 	}
 	return t, nil
-}
-
-// version is a digest of a declaration and its assets, each with its length before it.
-func version(yaml []byte, assets map[string][]byte) string {
-	h := sha256.New()
-	part := func(b []byte) {
-		io.WriteString(h, strconv.Itoa(len(b))+":") // a hash does not fail
-		h.Write(b)
-	}
-	part(yaml)
-	for _, name := range slices.Sorted(maps.Keys(assets)) {
-		part([]byte(name))
-		part(assets[name])
-	}
-	return hex.EncodeToString(h.Sum(nil))
 }
 
 // Version names the content: 64 hexadecimal digits, the SHA-256 of declaration and assets. A licence keeps the version that it

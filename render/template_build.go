@@ -287,6 +287,9 @@ func (t *Template) element(p *facePage, e *element, pictures map[string]*photo) 
 	t.oneOf(e.path+".ornament", e.Ornament, sorted(ornaments)...)
 	t.oneOf(e.path+".value", e.Value, sorted(values)...)
 	t.oneOf(e.path+".overflow", e.Overflow, "carry", "refuse")
+	if e.Optional && !slices.Contains([]string{"field", "role", "photo"}, e.kind) {
+		f.add(e.path+".optional", "optional 只用于 field、role、photo，请删去")
+	}
 	if !(e.Width >= 0 && e.Width <= 10) || !(e.Radius >= 0 && e.Radius*mm <= min(b.w, b.h)/2+0.01) && e.kind != "line" || e.Count > 120 ||
 		!(e.Step >= 0) || e.Step > 0 && e.Step < 0.5 || !(e.Depth >= 0) {
 		f.add(e.path, "width 应在 0 至 10 磅，radius 不超过边长的一半，count 不超过 120，step 至少 0.5，depth 不小于 0")
@@ -353,7 +356,10 @@ func (t *Template) label(e *element, around style) *element {
 	if around.align != "center" {
 		width -= around.size / 2
 	}
-	l := &element{Text: e.Label, path: e.path + ".label", kind: "text", box: box{e.box.x, e.box.y, width, e.box.h}, look: around}
+	l := &element{
+		Text: e.Label, path: e.path + ".label", kind: "text", box: box{e.box.x, e.box.y, width, e.box.h}, look: around,
+		Field: e.Field, Role: e.Role, Optional: e.Optional,
+	}
 	// Its line is as high as the value's, so that both stand on one base line.
 	l.look.leading = max(1, e.look.leading*e.look.size/around.size)
 	e.box.x, e.box.w = e.box.x+room, e.box.w-room
@@ -421,15 +427,15 @@ func (t *Template) lineArt(e *element) *figureMark {
 	return m
 }
 
-// lettering fills a box with letters, as large as they fit.
+// lettering fills a box with letters, as large as they fit. A template is read without a View: in the embedded fonts.
 func (p *figure) lettering(text string, b box) error {
 	f := &figure{}
-	width, err := f.outlines(1, text, matrix{a: 1, d: 1})
+	width, err := f.outlines(embedded, 1, text, matrix{a: 1, d: 1})
 	if err != nil || width == 0 {
 		return fmt.Errorf("render: no outlines: %w", err)
 	}
 	size := min(b.w/width, b.h)
-	_, err = p.outlines(size, text, matrix{1, 0, 0, 1, b.x + (b.w-width*size)/2, b.y + b.h/2 + size*0.38})
+	_, err = p.outlines(embedded, size, text, matrix{1, 0, 0, 1, b.x + (b.w-width*size)/2, b.y + b.h/2 + size*0.38})
 	return err
 }
 
@@ -520,7 +526,7 @@ func sorted[V any](m map[string]V) []string {
 // error is Problems.
 func (t *Template) Check(fields []FieldInfo) error {
 	f := &faults{lines: t.faults.lines}
-	c := &composer{fonts: newTypesetter()}
+	c := &composer{fonts: newTypesetter(embedded)}
 	photo := slices.ContainsFunc(fields, func(i FieldInfo) bool { return i.Role == "photo" && i.Type == "image" })
 	for i := range t.pages {
 		for _, e := range t.pages[i].elements {
@@ -529,6 +535,7 @@ func (t *Template) Check(fields []FieldInfo) error {
 				at := slices.IndexFunc(fields, func(i FieldInfo) bool { return e.Field != "" && i.Key == e.Field || e.Role != "" && i.Role == e.Role })
 				name := e.Field + e.Role
 				switch {
+				case at < 0 && e.Optional:
 				case at < 0:
 					f.add(e.path+"."+e.kind, "目录项没有字段 "+short(name)+"，请改正或在目录项中增加")
 				case fields[at].Hidden:
@@ -537,11 +544,11 @@ func (t *Template) Check(fields []FieldInfo) error {
 					f.add(e.path+"."+e.kind, "字段 "+short(name)+" 是图片，不能当文字显示；照片请用 photo: true")
 				}
 			case "photo":
-				if !photo {
+				if !photo && !e.Optional {
 					f.add(e.path, "目录项没有照片字段（type: image，role: photo），请增加或删去此元素")
 				}
 			case "text":
-				if r, found := Unprintable(e.Text); found {
+				if r, found := embedded.Unprintable(e.Text); found {
 					f.add(e.path, fmt.Sprintf("含有无法显示的字符 U+%04X，请改用可显示的字", r))
 				} else if _, _, whole := c.fit(e.Text, e.look, e.box, e.Vertical); !whole {
 					f.add(e.path, "文字放不下，请加大 box 或减小字号")

@@ -120,6 +120,9 @@ func TestTemplateVersion(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if v := Version([]byte(text), assets); v != template.Version() {
+			t.Errorf("Version says %s, its template %s", v, template.Version())
+		}
 		return template.Version()
 	}
 	const golden = "f8f3552c79ac69cfc5f57ab81039f0c0e5ad53bd7d3e90b6452e350d6fdf2548" // licences may have been issued under it
@@ -155,7 +158,7 @@ func FuzzTemplate(f *testing.F) {
 		}
 		v := sample()
 		v.Template = template
-		if _, err := PDF(v); err != nil && !errors.Is(err, ErrOverflow) {
+		if _, err := dataOf(PDF(v)); err != nil && !errors.Is(err, ErrOverflow) {
 			t.Fatal(err)
 		}
 	})
@@ -184,5 +187,40 @@ func TestTemplateDocumented(t *testing.T) {
 				t.Errorf("%s is not documented", name)
 			}
 		}
+	}
+}
+
+// What is optional need not be a field of the item, and leaves nothing behind where the licence has no value.
+func TestOptional(t *testing.T) {
+	t.Parallel()
+	const text = `face: 1
+name: 证
+pages:
+  - size: A5
+    elements:
+      - {field: XM, optional: true, label: 称呼, label_width: 20, box: [10, 10, 80, 10]}
+      - {role: id_code, label: 编号, label_width: 20, box: [10, 30, 80, 10]}
+      - {photo: true, optional: true, box: [10, 50, 20, 30]}
+`
+	template, err := Parse([]byte(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := FieldInfo{Key: "BH", Label: "编号", Type: "string", Role: "id_code"}
+	if err := template.Check([]FieldInfo{number}); err != nil {
+		t.Errorf("without the field: %v", err)
+	}
+	if err := template.Check(nil); err == nil || !strings.HasPrefix(err.Error(), "第 7 行") {
+		t.Errorf("without what is not optional: %v", err)
+	}
+	for _, name := range []string{"", "欧阳明月"} {
+		drawn, _ := page(t, &View{Template: template, Status: "ISSUED", Fields: []Field{{Key: "XM", Label: "姓名", Value: name}, {Key: "BH", Role: "id_code"}}}, Desktop)
+		if strings.Contains(drawn, "称呼") != (name != "") || strings.Contains(drawn, ">照片") || !strings.Contains(drawn, "编号") {
+			t.Errorf("name %q: %s", name, drawn)
+		}
+	}
+	_, err = Parse([]byte(strings.Replace(text, "photo: true, optional", "seal: true, optional", 1)), nil)
+	if err == nil || !strings.Contains(err.Error(), "第 8 行 pages[0].elements[2].optional") {
+		t.Errorf("an optional seal: %v", err)
 	}
 }

@@ -33,6 +33,7 @@ func TestCanonicalForms(t *testing.T) {
 		{licenceRow(&full), "licence 11000020260000000A 2", licenceForm},
 		{licenceRow(&licence.Stored{Code: "X", State: licence.Deleted, Revision: 1}), "licence X 1", deletedForm},
 		{objectRow(object{"account", "a", 3, "{}"}), "registry/account a 0", "0000000000000003000000027b7d"},
+		{faceRow(&face{version: "ab", body: []byte("face")}), "face ab 0", "0000000466616365"},
 		{versionRow(&version), "policy-version 7 7", versionForm + "0000000000000001" + "00000008" + hex.EncodeToString([]byte(text)) + "0000000106"},
 		{versionRow(&bare), "policy-version 7 7", versionForm + "0000000000000000" + "00000000" + "0000000106"},
 	} {

@@ -194,7 +194,7 @@ func (s *Store) licencesBehind(ctx context.Context, after, condition string) ([]
 
 // RowFault names a row that is not what was kept.
 type RowFault struct {
-	Kind  string `json:"kind"` // licence, licence-code, registry/…, policy-version, pending-change, key-job
+	Kind  string `json:"kind"` // licence, licence-code, registry/…, policy-version, pending-change, key-job, face
 	Key   string `json:"key"`
 	Cause string `json:"cause"`
 }
@@ -203,7 +203,7 @@ type RowFault struct {
 func (s *Store) CheckRows(ctx context.Context, opens func(licence.Stored) error, progress func(seen, total int64), fault func(RowFault)) error {
 	var total, seen int64
 	if err := s.reader.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM licences) + (SELECT count(*) FROM registry_objects) + (SELECT count(*) FROM policy_versions)
-		+ (SELECT count(*) FROM pending_changes) + (SELECT count(*) FROM licence_codes) + (SELECT count(*) FROM key_jobs)`).
+		+ (SELECT count(*) FROM pending_changes) + (SELECT count(*) FROM licence_codes) + (SELECT count(*) FROM key_jobs) + (SELECT count(*) FROM faces)`).
 		Scan(&total); err != nil {
 		return failed("count rows", err)
 	}
@@ -216,6 +216,9 @@ func (s *Store) CheckRows(ctx context.Context, opens func(licence.Stored) error,
 		return true, err
 	}
 	if err := s.checkRegistry(ctx, check, fault, &seen); err != nil {
+		return err
+	}
+	if err := s.checkFaces(ctx, check, &seen); err != nil {
 		return err
 	}
 	progress(seen, max(total, seen))

@@ -18,6 +18,7 @@ const (
 	rowVersion  = "policy-version"
 	rowPending  = "pending-change"
 	rowJob      = "key-job"
+	rowFace     = "face"
 )
 
 // ErrUnguarded says that nobody gave the store the keys of the rows' authentication codes: then no such row is read or written.

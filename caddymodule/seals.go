@@ -109,6 +109,9 @@ func (t *trip) file(ctx context.Context, l *licence.Licence, host string, ofd bo
 		return nil, err
 	}
 	draw, put := render.PDF, t.app.gateway.seals.SignPDF
+	if err := t.showCode(view, l, time.Time{}); err != nil {
+		return nil, err
+	}
 	if ofd {
 		view.SealApart = true
 		draw, put = render.OFD, t.app.gateway.seals.SignOFD

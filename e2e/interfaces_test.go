@@ -494,18 +494,6 @@ func getLicense(t *testing.T, c *caller, w *witness) {
 	w.refused(t, c.get("/license/get_license", "auth_code", "aaa"), http.StatusOK, "40010")
 }
 
-func verifyPublicly(t *testing.T, c *caller, w *witness) {
-	anyone := &caller{g: c.g}
-	if a := anyone.get("/verify"); a.status != http.StatusOK || !strings.Contains(string(a.raw), "二维码内容") {
-		t.Errorf("verify: %d %s", a.status, a.raw)
-	}
-	a := anyone.get("/verify", "c", "no code")
-	if a.status != http.StatusForbidden || !strings.Contains(string(a.raw), "40017") {
-		t.Errorf("verify of no code: %d %s", a.status, a.raw)
-	}
-	w.silent(t, "the page", string(a.raw))
-}
-
 func archiveFiles(t *testing.T, c *caller, w *witness) {
 	made := c.call(marriage, "create", object{"data_fields": face("F-1", identity(13))}).must(t)
 	code := made.text("auth_code")

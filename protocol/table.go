@@ -9,7 +9,7 @@ import (
 // Interface is the standard's method name (方法名称); it is also the act of a policy decision.
 type Interface string
 
-// The 21 interfaces (batch_create is table 11, which prints "create" twice) and the two extra calls of domain.md §2.
+// The 21 interfaces (batch_create is table 11, which prints "create" twice) and the extra calls of domain.md §2.
 const (
 	Login          Interface = "login"            // table 1
 	Logout         Interface = "logout"           // table 2
@@ -34,6 +34,7 @@ const (
 	ViewMobile     Interface = "view_mobile"      // table 21
 	Archive        Interface = "archive"          // 6.5.2.2 e
 	Issue          Interface = "issue"            // create + sign, used by real clients
+	ArchiveList    Interface = "archive_list"     // what a department may archive, for archiving in bulk
 )
 
 // Endpoint is one row of the interface table. Rows are shared: nobody changes them.
@@ -54,7 +55,9 @@ type Endpoint struct {
 }
 
 // Changes reports whether the interface makes or changes licences (tables 5–12).
-func (e *Endpoint) Changes() bool { return strings.HasPrefix(e.Path, "/license/{item_code}/") }
+func (e *Endpoint) Changes() bool {
+	return strings.HasPrefix(e.Path, "/license/{item_code}/") && e.Interface != ArchiveList
+}
 
 // Access says what an interface needs to know of the caller.
 type Access int
@@ -197,9 +200,14 @@ var endpoints = []*Endpoint{
 		Required: []string{"data_fields", "operator", "service_item_code", "service_item_name"},
 		Optional: []string{"biz_num", "license_group", "seal_code"},
 	},
+	{
+		Interface: ArchiveList, Name: "列出可归档的证照", Methods: getPost, Path: "/license/{item_code}/archive_list", Access: SessionAccess,
+		Required: []string{"service_item_code"}, // whose registered name serves where the call gives none
+		Optional: []string{"service_item_name", "since", "after", "page_size", "biz_num", "operator"},
+	},
 }
 
-// Endpoints returns the table in the standard's order, the two extra calls last.
+// Endpoints returns the table in the standard's order, the extra calls last.
 func Endpoints() []*Endpoint { return slices.Clone(endpoints) }
 
 // Find returns the row of an interface, nil when there is none.

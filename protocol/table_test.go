@@ -10,8 +10,8 @@ import (
 func TestTableHasEveryTableOfTheStandardOnce(t *testing.T) {
 	t.Parallel()
 	rows := Endpoints()
-	if len(rows) != 23 {
-		t.Fatalf("%d rows, want 21 and two extra calls", len(rows))
+	if len(rows) != 24 {
+		t.Fatalf("%d rows, want 21 and three extra calls", len(rows))
 	}
 	for i, e := range rows {
 		want := i + 1
@@ -96,6 +96,7 @@ func TestRequiredMembers(t *testing.T) {
 		GetTokenQR:   "auth_code_qr operator service_item_code service_item_name",
 		ArchiveQR:    "auth_code_qr service_item_code service_item_name operator",
 		Issue:        "data_fields operator service_item_code service_item_name",
+		ArchiveList:  "service_item_code",
 	}
 	for i, names := range want {
 		if got := strings.Join(Find(i).Required, " "); got != names {
@@ -129,7 +130,7 @@ func TestMethods(t *testing.T) {
 		switch e.Interface {
 		case GetCurrentUser, List, Token, GetLicense, ViewLicense, ViewMobile:
 			want = []string{http.MethodGet}
-		case GetLicenseQR, Archive:
+		case GetLicenseQR, Archive, ArchiveList:
 			want = []string{http.MethodGet, http.MethodPost}
 		default:
 			want = []string{http.MethodPost}

@@ -278,7 +278,7 @@ func (a *Authorize) judge(r *http.Request, t *trip) error {
 		t.request.ServiceItem = t.resolved.Grant.ServiceItem
 		return t.decideResolved(t.resolved)
 
-	default: // tables 5–12: the item stands in the path
+	default: // tables 5–12 and the calls like them: the item stands in the path
 		item, ok := t.state.item(c.ItemCode)
 		if !ok {
 			return protocol.Fail(protocol.CodeNoItem, "")

@@ -59,6 +59,7 @@ func init() {
 		{Name: "credential", Usage: "--identity ID [--code CODE] [--ttl 10m]", Short: "签发开发用实名凭据（仅当配置允许）", CobraFunc: credentialCommand},
 		{Name: "doctor", Usage: "[--integrity]", Short: "检查数据目录、密钥、存储、审计与证书", CobraFunc: doctorCommand},
 		{Name: "selfcheck", Usage: "--url https://HOST:PORT --app-key KEY --account NAME [--ca FILE] [--secrets-file FILE] [--item CODE]… [--service-item CODE]…", Short: "业务系统一侧的接入自检", Long: selfcheckHelp, CobraFunc: selfcheckCommand},
+		{Name: "archive", Usage: "export", Short: "业务系统一侧：成批归档本部门签发的证照", CobraFunc: archiveCommands},
 	} {
 		caddycmd.RegisterCommand(c)
 	}

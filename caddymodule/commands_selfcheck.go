@@ -45,7 +45,7 @@ func selfcheckCommand(cmd *cobra.Command) {
 
 type selfcheckOptions struct {
 	caller
-	items, serviceItems, needs            []string
+	items, serviceItems, needs []string
 }
 
 func provableNeeds() []string { return slices.Sorted(maps.Keys(provable)) }
@@ -188,4 +188,3 @@ func printable(text string) string {
 		return -1
 	}, text)
 }
-

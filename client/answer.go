@@ -55,7 +55,9 @@ const (
 )
 
 // RateExceeded reports whether the call was refused for its rate alone: it was not done, and may be repeated after RetryAfter.
-func (e *Error) RateExceeded() bool { return e.Code == codeRate || e.HTTPStatus == http.StatusTooManyRequests }
+func (e *Error) RateExceeded() bool {
+	return e.Code == codeRate || e.HTTPStatus == http.StatusTooManyRequests
+}
 
 // Temporary reports whether the same call may succeed later: the rate was exceeded, or the gateway or what is behind it failed.
 // Of a call that writes, ask for its outcome first.

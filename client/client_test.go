@@ -460,16 +460,16 @@ func TestInterfaces(t *testing.T) {
 	t.Parallel()
 	var got seen
 	answers := map[string]string{
-		"/security/get_current_user": `{"account":"zhangbin","service_org":"市民政局","service_org_code":"11110000000021135M","role":"user"}`,
-		"/license_item/list":         `[{"license_item_code":"305018201","status":"PUBLISH","is_open":true,"fields":[{"key":"CZR","is_sensitive":true}]}]`,
-		"/license/auth":              `[{"license_code":"L","license_status":"ISSUED","holder_name":"李**","data_fields":{"CZR":"李**"}}]`,
-		"/license/token":             `{"license_access_token":"lgt1_x","expires_in":"2026-11-23 21:32:45.265"}`,
-		"/license/get_license":       `{"license_code":"L","license_item_code":"305018201"}`,
-		"/license/archive":           `{"file_name":"L.pdf","file_data":"JVBERg=="}`,
+		"/security/get_current_user":      `{"account":"zhangbin","service_org":"市民政局","service_org_code":"11110000000021135M","role":"user"}`,
+		"/license_item/list":              `[{"license_item_code":"305018201","status":"PUBLISH","is_open":true,"fields":[{"key":"CZR","is_sensitive":true}]}]`,
+		"/license/auth":                   `[{"license_code":"L","license_status":"ISSUED","holder_name":"李**","data_fields":{"CZR":"李**"}}]`,
+		"/license/token":                  `{"license_access_token":"lgt1_x","expires_in":"2026-11-23 21:32:45.265"}`,
+		"/license/get_license":            `{"license_code":"L","license_item_code":"305018201"}`,
+		"/license/archive":                `{"file_name":"L.pdf","file_data":"JVBERg=="}`,
 		"/license/305018201/archive_list": `{"licenses":[{"license_code":"L","issue_date":"2026-01-31","issue_time":"2026-01-31 08:00:00","auth_code":"A"}],"next_after":"L"}`,
-		"/license/305018201/create":  `{"license_code":"L","auth_code":"A"}`,
-		"/license/305018201/issue":   `{"license_code":"L","auth_code":"A"}`,
-		"/license/305018201/sign":    `null`,
+		"/license/305018201/create":       `{"license_code":"L","auth_code":"A"}`,
+		"/license/305018201/issue":        `{"license_code":"L","auth_code":"A"}`,
+		"/license/305018201/sign":         `null`,
 	}
 	c := loggedIn(t, func(w http.ResponseWriter, q seen) {
 		got = q

@@ -79,8 +79,6 @@ func refusedAlone(err error, kinds ...string) error {
 type patience struct {
 	mu    sync.Mutex
 	until time.Time
-	// sleep waits, or until ctx ends; nil: sleepFor.
-	sleep func(ctx context.Context, d time.Duration) error
 }
 
 // tries is how often a call is made that finds the gateway out of order: over 1, 2, 4 and 8 seconds.
@@ -107,7 +105,7 @@ func (p *patience) call(ctx context.Context, do func() error) error {
 			try == tries:
 			return err
 		}
-		if err := p.wait(ctx, time.Second<<(try-1)+rand.N(500*time.Millisecond)); err != nil {
+		if err := pause(ctx, time.Second<<(try-1)+rand.N(500*time.Millisecond)); err != nil {
 			return err
 		}
 		try++
@@ -131,17 +129,11 @@ func (p *patience) hold(ctx context.Context) error {
 	if left <= 0 {
 		return ctx.Err()
 	}
-	return p.wait(ctx, left)
+	return pause(ctx, left)
 }
 
-func (p *patience) wait(ctx context.Context, d time.Duration) error {
-	if p.sleep != nil {
-		return p.sleep(ctx, d)
-	}
-	return sleepFor(ctx, d)
-}
-
-func sleepFor(ctx context.Context, d time.Duration) error {
+// pause waits, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

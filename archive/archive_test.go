@@ -261,10 +261,14 @@ func TestCrashes(t *testing.T) {
 		},
 		"while a file is written": func(t *testing.T, dir string) { put(t, filepath.Join(dir, aside("L9.pdf")), "%PDF-") },
 		"before it is noted":      func(t *testing.T, dir string) { put(t, filepath.Join(dir, "L9.pdf"), "%PDF-") },
-		"while it is noted":       func(t *testing.T, dir string) { put(t, filepath.Join(dir, indexName), read(t, filepath.Join(dir, indexName))+`{"license_it`) },
-		"a file is lost":          func(t *testing.T, dir string) { _ = os.Remove(filepath.Join(dir, "L1.pdf")) },
-		"a file is altered":       func(t *testing.T, dir string) { put(t, filepath.Join(dir, "L1.pdf"), strings.ToUpper(string(content("L1")))) },
-		"while it is zipped":      func(t *testing.T, dir string) { put(t, filepath.Join(dir, aside("zip")), "PK") },
+		"while it is noted": func(t *testing.T, dir string) {
+			put(t, filepath.Join(dir, indexName), read(t, filepath.Join(dir, indexName))+`{"license_it`)
+		},
+		"a file is lost": func(t *testing.T, dir string) { _ = os.Remove(filepath.Join(dir, "L1.pdf")) },
+		"a file is altered": func(t *testing.T, dir string) {
+			put(t, filepath.Join(dir, "L1.pdf"), strings.ToUpper(string(content("L1"))))
+		},
+		"while it is zipped": func(t *testing.T, dir string) { put(t, filepath.Join(dir, aside("zip")), "PK") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -109,7 +109,9 @@ func (o *archiveOptions) run(cmd *cobra.Command) error {
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := c.Login(ctx); err != nil {
+	source := &archiveSource{client: c, serviceItem: o.serviceItem, since: o.since, fileType: o.fileType, sensitive: o.sensitive}
+	// A refused login is not repeated: it counts towards a lock.
+	if err := source.patience.call(ctx, func() error { return c.Login(ctx) }); err != nil {
 		return fmt.Errorf("登录：%w", err)
 	}
 	defer func() {
@@ -117,20 +119,24 @@ func (o *archiveOptions) run(cmd *cobra.Command) error {
 		defer cancel()
 		_ = c.Logout(ctx) // the session ends by itself
 	}()
-	user, err := c.CurrentUser(ctx)
-	if err != nil {
+	var department string
+	if err := source.patience.call(ctx, func() error {
+		user, err := c.CurrentUser(ctx)
+		if err == nil {
+			department = user.Data.ServiceOrgCode
+		}
+		return err
+	}); err != nil {
 		return fmt.Errorf("当前账户：%w", err)
 	}
-	department := user.Data.ServiceOrgCode
 	if o.department != "" && department != o.department {
 		return fmt.Errorf("登录部门是 %s，不是 %s", department, o.department)
 	}
-	return o.export(ctx, cmd, c, department, folder)
+	return o.export(ctx, cmd, source, department, folder)
 }
 
 // export archives into the folder, and makes a zip file of it.
-func (o *archiveOptions) export(ctx context.Context, cmd *cobra.Command, c *client.Client, department, folder string) error {
-	source := &archiveSource{client: c, serviceItem: o.serviceItem, since: o.since, fileType: o.fileType, sensitive: o.sensitive}
+func (o *archiveOptions) export(ctx context.Context, cmd *cobra.Command, source *archiveSource, department, folder string) error {
 	items, err := o.wanted(ctx, source)
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 // Interface is the standard's method name (方法名称); it is also the act of a policy decision.
 type Interface string
 
-// The 21 interfaces (batch_create is table 11, which prints "create" twice) and the extra calls of domain.md §2.
+// The 21 interfaces (batch_create is table 11, which prints "create" twice) and the extra calls: two of domain.md §2, and archive_list.
 const (
 	Login          Interface = "login"            // table 1
 	Logout         Interface = "logout"           // table 2

@@ -251,6 +251,13 @@ func archiveFolderAndZip(t *testing.T, g *gateway, valid []string, _ string) {
 		t.Errorf("%d files were fetched again", after-before)
 	}
 
+	// On a terminal it shows how far it is, and says the outcome in words.
+	args := d.archiveArgs(dir, "--item", marriage, "--json=false")
+	if text, shown := g.onTerminal(args...); !strings.Contains(shown, "归档 "+marriage+" [##############################] 100%（30/30）") ||
+		!strings.Contains(text, "共 30 张，新归档 0 张，已有 30 张，未归档 0 张") || !strings.Contains(text, dir) {
+		t.Errorf("on a terminal: %q\n%s", shown, text)
+	}
+
 	file := filepath.Join(t.TempDir(), "archive.zip")
 	if a, _ = d.export(0, file, "--item", marriage, "--parallel", "3"); !a.Complete || a.Archived != 30 {
 		t.Errorf("zip: %+v", a)

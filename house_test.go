@@ -19,7 +19,7 @@ var rooms = map[string][]string{
 	".":                     {"caddymodule"},
 	"cmd/licgate":           {"caddymodule"},
 	"cmd/licgate-verify":    {"audit", "audit/evidence", "audit/ledger"},
-	"caddymodule":           {"archive", "audit", "audit/anchor", "audit/evidence", "audit/ledger", "audit/sink", "audit/witness", "client", "gm", "licence", "masking", "policy", "protocol", "redact", "registry", "render", "session", "session/redisstore", "store"},
+	"caddymodule":           {"archive", "audit", "audit/anchor", "audit/evidence", "audit/ledger", "audit/sink", "audit/witness", "client", "gm", "licence", "masking", "policy", "protocol", "redact", "registry", "render", "seal", "session", "session/redisstore", "store"},
 	"protocol":              {},
 	"registry":              {},
 	"registry/registrytest": {"registry"},
@@ -68,7 +68,7 @@ var owners = map[string][]string{
 	"github.com/jackc/pgx/v5":         {"store", "store/storetest"},
 	"github.com/pressly/goose/v3":     {"store", "store/migrations"},
 
-	"github.com/klauspost/compress":      {"audit", "caddymodule"},
+	"github.com/klauspost/compress":      {"audit", "caddymodule", "render"},
 	"github.com/transparency-dev/merkle": {"audit/ledger"},
 	"golang.org/x/mod":                   {"audit/ledger"},
 }

@@ -127,7 +127,7 @@ func (j *Journal) owe(b *batch, d Durability) debt {
 func (j *Journal) pay(batches []*batch) {
 	for _, b := range batches {
 		j.lenient = moreLenient(j.lenient, b.lenient)
-		j.stats.Waiting -= len(b.records)
+		j.waiting.Add(-int64(len(b.records)))
 		if b.owed > 0 {
 			j.owed -= b.owed
 			j.owing = slices.DeleteFunc(j.owing, func(other *batch) bool { return other == b })
@@ -139,7 +139,7 @@ func (j *Journal) pay(batches []*batch) {
 // holds j.mu.
 func (j *Journal) carry(batches []*batch, to *group) {
 	for _, b := range batches {
-		j.stats.Waiting -= len(b.records) - b.owed
+		j.waiting.Add(-int64(len(b.records) - b.owed))
 		if b.owed == 0 {
 			continue
 		}

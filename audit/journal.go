@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"licgate/audit/ledger"
@@ -21,7 +22,8 @@ type Journal struct {
 	now    func() time.Time
 	mono   func() time.Duration
 	locked *os.File
-	wake   chan struct{} // holds one token when there is something to do
+	wake   chan struct{} // holds one token when there is something to gather
+	asks   chan struct{} // holds one token when the one who writes wants a group
 	groups chan *group   // from the one who forges to the one who writes
 	bases  chan place    // and back: where the next group begins
 	spent  chan *group   // groups to use again
@@ -30,8 +32,11 @@ type Journal struct {
 	keeper *keeper
 	notary *notary // nil: there is no ledger
 
+	waiting atomic.Int64 // records handed in and not yet on disk
+
 	mu        sync.Mutex
 	gathering *batch // what callers hand in now
+	idle      bool   // both wait for the next record
 	owing     []*batch
 	owed      int // records whose callers did not wait, and which are not on disk
 	lost      uint64
@@ -70,7 +75,7 @@ const groupBytes = 8 << 20
 func start(w *writer, notary *notary, o Options, locked *os.File) *Journal {
 	j := &Journal{
 		node: w.node, opened: time.Now(), now: o.Now, mono: o.Monotonic, locked: locked,
-		wake: make(chan struct{}, 1), groups: make(chan *group), bases: make(chan place), spent: make(chan *group, 2), done: make(chan struct{}),
+		wake: make(chan struct{}, 1), asks: make(chan struct{}, 1), groups: make(chan *group), bases: make(chan place), spent: make(chan *group, 2), done: make(chan struct{}),
 		sealed: w.sealed, notary: notary,
 		gathering: newBatch(), confirmed: w.place, lenient: w.lenient,
 	}
@@ -159,9 +164,14 @@ func (j *Journal) enqueue(e *encoded, d Durability) (*batch, int) {
 			e.lenient = true
 		}
 	}
+	if b.records == nil {
+		b.records = make([]*encoded, 0, gatherAt)
+	}
 	b.records = append(b.records, e)
-	j.stats.Waiting++
-	j.signal()
+	j.waiting.Add(1)
+	if j.idle || len(b.records)%gatherAt == 0 {
+		j.signal()
+	}
 	if e.lenient {
 		return b, -1
 	}
@@ -178,6 +188,10 @@ func (j *Journal) signal() {
 
 // wait returns when b is on disk, or refused.
 func (b *batch) wait(ctx context.Context) error {
+	if ctx.Done() == nil {
+		<-b.done
+		return b.err
+	}
 	select {
 	case <-b.done:
 		return b.err

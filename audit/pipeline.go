@@ -7,43 +7,45 @@ import (
 	"time"
 )
 
-// forge numbers, hashes and frames what callers hand in, and offers it to the writer. As long as the writer is busy with
-// the group before, what comes in joins the group at hand; so hashing costs no time between two writes.
+// forge numbers, hashes and frames what callers hand in, and gives it to the writer when that asks. As long as the writer is busy with
+// the group before, what comes in joins the group at hand; so hashing costs no time between two writes. It does so gatherAt records at a
+// time: to wake for each would cost more than the hashing.
 func (j *Journal) forge(at place) {
 	defer close(j.groups)
 	g := <-j.spent
 	g.restart(at)
-	for {
-		if len(g.batches) == 0 {
-			if j.gather(g) {
-				return
-			}
-			if len(g.batches) == 0 {
-				<-j.wake
-				continue
-			}
-		}
+	for asked := false; ; {
 		wake := j.wake
 		if len(g.frames) >= groupBytes {
 			wake = nil // full: the rest is for the next
+		} else if j.gather(g, asked) {
+			return
 		}
-		select {
-		case j.groups <- g:
-			at = <-j.bases
+		if asked && len(g.batches) > 0 {
+			j.groups <- g
+			asked, at = false, <-j.bases
 			g = <-j.spent
 			g.restart(at)
+			continue
+		}
+		select {
+		case <-j.asks:
+			asked = true
 		case <-wake:
-			j.gather(g)
 		}
 	}
 }
 
-// gather moves what was handed in to g. It reports whether the journal is closing and nothing is left.
-func (j *Journal) gather(g *group) (ended bool) {
+// gatherAt is from how many records on they are worth gathering before the writer asks.
+const gatherAt = 16
+
+// gather moves what was handed in to g. It reports whether the journal is closing and nothing is left. When nothing is there and the
+// writer has asked, the next record wakes it.
+func (j *Journal) gather(g *group, asked bool) (ended bool) {
 	j.mu.Lock()
 	b := j.gathering
-	if b.empty() {
-		ended = j.closing
+	if j.idle = b.empty() && asked && len(g.batches) == 0; b.empty() {
+		ended = j.closing && len(g.batches) == 0
 		j.mu.Unlock()
 		return ended
 	}
@@ -58,7 +60,12 @@ func (j *Journal) gather(g *group) (ended bool) {
 func (j *Journal) write(w *writer) {
 	defer close(j.done)
 	carried := new(group)
-	for g := range j.groups {
+	for {
+		j.asks <- struct{}{}
+		g, more := <-j.groups
+		if !more {
+			break
+		}
 		if g.base != w.place { // it was put behind a group that was refused, or something came between
 			g.reframe(w.place)
 		}
@@ -86,14 +93,14 @@ func (j *Journal) write(w *writer) {
 // caller, and callers with something else to do, next to nothing.
 func (j *Journal) letThemCome(answered int) {
 	began := j.mono()
-	most := j.waiting() + answered
+	most := j.waiting.Load() + int64(answered)
 	for idle := 0; idle < 3; {
-		before := j.waiting()
+		before := j.waiting.Load()
 		if before >= most || j.mono()-began > maxGiveWay {
 			return
 		}
 		runtime.Gosched()
-		if j.waiting() == before {
+		if j.waiting.Load() == before {
 			idle++
 		} else {
 			idle = 0
@@ -103,12 +110,6 @@ func (j *Journal) letThemCome(answered int) {
 
 // maxGiveWay bounds how long the disk is left alone.
 const maxGiveWay = 500 * time.Microsecond
-
-func (j *Journal) waiting() int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.stats.Waiting
-}
 
 // end tells followers that nothing more will come.
 func (j *Journal) end() {

@@ -50,7 +50,7 @@ func (j *Journal) Stats() Stats {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s := j.stats
-	s.Owed, s.Sequence = j.owed, j.confirmed.sequence
+	s.Waiting, s.Owed, s.Sequence = int(j.waiting.Load()), j.owed, j.confirmed.sequence
 	j.keeper.mu.Lock()
 	defer j.keeper.mu.Unlock()
 	s.TidyFault = j.keeper.fault

@@ -60,6 +60,8 @@ var adminRoutes = sync.OnceValue(func() []*adminRoute {
 		on(post, "sessions/end", powerSecurity, "结束会话", (*adminCall).endSessions),
 		on(post, "credential", powerSecurity, "签发开发用实名凭据", (*adminCall).credential),
 
+		on(post, "licences/standing", powerAny, "一份证照现在是否有效，供核验归档文件", (*adminCall).standing),
+
 		// keys
 		on(get, "keys", powerAny, "数据密钥与密钥任务的状态", (*adminCall).keys),
 		on(get, "keys/jobs/{number}", powerAny, "一项密钥任务的进度", (*adminCall).keyJob).without(),

@@ -20,6 +20,7 @@ import (
 	"licgate/audit"
 	"licgate/protocol"
 	"licgate/registry"
+	"licgate/render"
 	"licgate/session"
 )
 
@@ -64,14 +65,19 @@ type App struct {
 	// Decisions is a file of named test decisions that every version has to pass. Default: policy/decisions.txt under Data, if there
 	// is one.
 	Decisions string `json:"policy_decisions,omitempty"`
+	// Fonts is a folder of the operator's own TrueType fonts; they come before the embedded ones. Default: none.
+	Fonts string `json:"fonts,omitempty"`
 	// Audit says how records are kept, signed, and brought to others.
 	Audit AuditOptions `json:"audit,omitzero"`
 	// Credential says whose real-name credentials psn_holder accepts.
 	Credential Credential `json:"credential,omitzero"`
 	// Keys says how keys are guarded.
 	Keys KeyOptions `json:"keys,omitzero"`
+	// Seal says how files are sealed.
+	Seal SealOptions `json:"seal,omitzero"`
 
 	gateway    *gateway
+	fonts      *render.Fonts
 	sessions   *session.Manager // of systems
 	admins     *session.Manager // of administrators; one, so that its limit of guesses at a time holds for all of them
 	outward    *outward
@@ -112,7 +118,7 @@ func (App) CaddyModule() caddy.ModuleInfo {
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx, a.logger = ctx, ctx.Logger()
 	repl := caddy.NewReplacer()
-	for _, s := range []*string{&a.Data, &a.Store, &a.Sessions, &a.Limits, &a.Decisions, &a.Credential.JWKSFile, &a.Credential.JWKSURL} {
+	for _, s := range []*string{&a.Data, &a.Store, &a.Sessions, &a.Limits, &a.Decisions, &a.Fonts, &a.Credential.JWKSFile, &a.Credential.JWKSURL} {
 		*s = repl.ReplaceAll(*s, "")
 	}
 	if err := a.defaults(); err != nil {
@@ -122,6 +128,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	var err error
+	if a.fonts, err = render.OpenFonts(a.Fonts); err != nil {
+		return fmt.Errorf("licgate: fonts: %w", err)
+	}
 	if a.gateway, err = openGateway(ctx, a); err != nil {
 		return err
 	}
@@ -243,7 +252,7 @@ var running atomic.Pointer[App]
 
 // Start writes root.crt, records the start, and begins housekeeping.
 func (a *App) Start() error {
-	if err := a.exportRoot(); err != nil {
+	if err := errors.Join(a.exportRoot(), a.exportSealRoots()); err != nil {
 		return err
 	}
 	version := a.gateway.state.Load().version
@@ -333,12 +342,7 @@ func (a *App) exportRoot() error {
 		return fmt.Errorf("licgate: internal authority: %w", err)
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.RootCertificate().Raw})
-	path := filepath.Join(a.Data, "root.crt")
-	// Renamed into place, so that a client never reads half a certificate.
-	if err := os.WriteFile(path+".new", text, 0o644); err != nil {
-		return fmt.Errorf("licgate: writing the root certificate: %w", err)
-	}
-	return os.Rename(path+".new", path)
+	return writePublic(filepath.Join(a.Data, "root.crt"), text)
 }
 
 const (

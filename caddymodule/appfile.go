@@ -27,6 +27,7 @@ import (
 //		body_limit             <size>
 //		batch_body_limit       <size>
 //		frame_ancestors        <origin…>
+//		fonts                  <folder>
 //		policy {
 //			shadow          <percentage, such as 0.1%>
 //			approval        <class…>
@@ -50,7 +51,7 @@ func parseApp(d *caddyfile.Dispenser, _ any) (any, error) {
 	a := new(App)
 	texts := map[string]*string{
 		"data": &a.Data, "store": &a.Store, "sessions": &a.Sessions, "limits": &a.Limits, "node": &a.Node,
-		"item_code_organisation": &a.Organisation,
+		"item_code_organisation": &a.Organisation, "fonts": &a.Fonts,
 	}
 	durations := map[string]*caddy.Duration{"session_lifetime": &a.SessionLifetime, "session_idle": &a.SessionIdle}
 	sizes := map[string]*int64{"body_limit": &a.BodyLimit, "batch_body_limit": &a.BatchBodyLimit}
@@ -87,6 +88,8 @@ func parseApp(d *caddyfile.Dispenser, _ any) (any, error) {
 			return parseCredential(d, &a.Credential)
 		case "keys":
 			return parseKeys(d, &a.Keys)
+		case "seal":
+			return parseSeal(d, &a.Seal)
 		}
 		return unknownWord(d, word)
 	})

@@ -56,6 +56,7 @@ func init() {
 		{Name: "session", Usage: "list | end", Short: "查看与结束会话", CobraFunc: sessionCommands},
 		{Name: "audit", Usage: "verify | export | search | tail | prove | checkpoint | retire", Short: "校验、导出、检索与证明审计记录（多数在网关停止时也可用）", CobraFunc: auditCommands},
 		{Name: "keys", Usage: "status | rotate | rewrap | shred | approve | reject", Short: "查看、轮换、粉碎数据密钥，审批粉碎", CobraFunc: keysCommands},
+		{Name: "verify", Usage: "FILE… [--roots FILE] [--offline]", Short: "核验归档的 PDF、OFD 文件", Long: verifyHelp, CobraFunc: verifyCommand},
 		{Name: "credential", Usage: "--identity ID [--code CODE] [--ttl 10m]", Short: "签发开发用实名凭据（仅当配置允许）", CobraFunc: credentialCommand},
 		{Name: "doctor", Usage: "[--integrity]", Short: "检查数据目录、密钥、存储、审计与证书", CobraFunc: doctorCommand},
 		{Name: "selfcheck", Usage: "--url https://HOST:PORT --app-key KEY --account NAME [--ca FILE] [--secrets-file FILE] [--item CODE]… [--service-item CODE]…", Short: "业务系统一侧的接入自检", Long: selfcheckHelp, CobraFunc: selfcheckCommand},

@@ -19,7 +19,7 @@ import (
 	"licgate/licence"
 	"licgate/policy"
 	"licgate/registry"
-	"licgate/render"
+	"licgate/seal"
 	"licgate/session"
 	"licgate/session/redisstore"
 	"licgate/store"
@@ -67,6 +67,7 @@ type gateway struct {
 	sessions session.Store
 	limits   *limits
 	licences *licence.Service
+	seals    *seal.Authority
 	// shared outlives a reload: the current state and the lock of its writers.
 	*shared
 
@@ -123,9 +124,12 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 	}); err != nil {
 		return nil, fmt.Errorf("licgate: keys: %w", err)
 	}
-	g.licences = &licence.Service{Store: g.store.Licences(), Keys: g.keys, Now: time.Now, Random: rand.Reader, Unprintable: render.Unprintable}
+	g.licences = &licence.Service{Store: g.store.Licences(), Keys: g.keys, Now: time.Now, Random: rand.Reader, Unprintable: a.fonts.Unprintable}
 	if err := g.guardRows(ctx, a, fresh); err != nil {
 		return nil, fmt.Errorf("licgate: integrity: %w", err)
+	}
+	if err := g.openSeals(a); err != nil {
+		return nil, fmt.Errorf("licgate: seals: %w", err)
 	}
 	if g.sessions, err = g.openSessions(ctx, a.Sessions); err != nil {
 		return nil, fmt.Errorf("licgate: sessions: %w", err)

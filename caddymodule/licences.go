@@ -15,7 +15,6 @@ import (
 	"licgate/licence"
 	"licgate/masking"
 	"licgate/protocol"
-	"licgate/render"
 	"licgate/session"
 )
 
@@ -371,28 +370,26 @@ func (l *Licences) getLicense(r *http.Request, t *trip, a *protocol.Answer) erro
 	return nil
 }
 
+// fileKinds are the file_type of archive and archive_qr, and how each file ends.
+var fileKinds = map[string]string{"PDF": ".pdf", "OFD": ".ofd"}
+
 func (l *Licences) archive(r *http.Request, t *trip, a *protocol.Answer) error {
-	if t.call.FileType != "PDF" {
+	ending, known := fileKinds[t.call.FileType]
+	if !known {
 		return protocol.Fail(protocol.CodeFileType, "")
 	}
 	if t.resolved.Licence.State != licence.Issued {
 		return licence.ErrState
 	}
-	view, err := t.view(t.resolved.Licence)
+	file, err := t.file(r.Context(), t.resolved.Licence, ending == ".ofd")
 	if err != nil {
 		return err
-	}
-	file, err := render.PDF(view)
-	if err != nil {
-		return fmt.Errorf("rendering a licence: %w", err)
 	}
 	// Used up only once there is something to hand over.
 	if err := l.redeem(r, t); err != nil {
 		return err
 	}
-	a.Data = protocol.File{
-		FileName: t.resolved.Licence.Code + ".pdf", FileData: base64.StdEncoding.EncodeToString(file),
-	}
+	a.Data = protocol.File{FileName: t.resolved.Licence.Code + ending, FileData: base64.StdEncoding.EncodeToString(file)}
 	return nil
 }
 

@@ -2,11 +2,13 @@ package caddymodule
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/encode"
 
 	"licgate/licence"
 	"licgate/protocol"
@@ -109,7 +112,7 @@ func pageHeaders(h http.Header, frameAncestors []string) {
 		ancestors = strings.Join(frameAncestors, " ")
 	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors "+ancestors)
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors "+ancestors)
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -129,7 +132,7 @@ func (t *trip) view(l *licence.Licence) (*render.View, error) {
 	v := &render.View{
 		Title: l.Name, Status: wire.LicenseStatus, Code: wire.LicenseCode, IDCode: wire.IDCode, Holder: wire.HolderName,
 		Issuer: wire.IssueOrgName, IssueDate: wire.IssueDate, Validity: validity(wire), At: now,
-		Viewer: t.viewer(), Purpose: t.purpose(),
+		Viewer: t.viewer(), Purpose: t.purpose(), SealName: t.sealName(l), SealCode: t.sealCode(l), Fonts: t.app.fonts,
 	}
 	plan := t.plans[item.Code]
 	registered, _ := t.state.registry.Item(item.Code)
@@ -153,14 +156,11 @@ func (t *trip) view(l *licence.Licence) (*render.View, error) {
 }
 
 // validity is the period as a face shows it.
-func validity(l *protocol.License) string {
-	from, to := l.BeginDate, l.ExpiryDate
-	if from == "" {
-		from = l.IssueDate
-	}
-	if to == "" {
-		to = "长期"
-	}
+func validity(l *protocol.License) string { return period(l.BeginDate, l.IssueDate, l.ExpiryDate) }
+
+// period begins with the day of issue when nothing else is said, and without an end lasts for ever.
+func period(begin, issued, end string) string {
+	from, to := cmp.Or(begin, issued), cmp.Or(end, "长期")
 	if from == "" {
 		return to
 	}
@@ -196,11 +196,17 @@ func (t *trip) purpose() string {
 // Syntax:
 //
 //	licgate_assets
-type Assets struct{}
+type Assets struct{ app *App }
 
 // CaddyModule returns the Caddy module information.
 func (Assets) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.licgate_assets", New: func() caddy.Module { return new(Assets) }}
+}
+
+// Provision finds the app.
+func (a *Assets) Provision(ctx caddy.Context) (err error) {
+	a.app, err = appOf(ctx)
+	return err
 }
 
 func parseAssets(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
@@ -210,25 +216,40 @@ func parseAssets(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 const assetPrefix = "/license/assets/"
 
 // ServeHTTP answers an asset, or passes.
-func (Assets) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+func (a *Assets) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if !strings.HasPrefix(r.URL.Path, assetPrefix) || r.Method != http.MethodGet {
 		return next.ServeHTTP(w, r)
 	}
-	content, contentType, ok := render.Asset(path.Base(r.URL.Path))
-	if !ok || path.Dir(r.URL.Path)+"/" != assetPrefix {
+	if path.Dir(r.URL.Path)+"/" != assetPrefix {
 		return next.ServeHTTP(w, r)
 	}
+	asset, ok, err := a.app.fonts.Asset(path.Base(r.URL.Path))
+	if err != nil {
+		return fmt.Errorf("making an asset: %w", err)
+	}
+	if !ok {
+		return next.ServeHTTP(w, r)
+	}
+	content := asset.Content
 	h := w.Header()
-	h.Set("Content-Type", contentType)
+	if asset.Gzip != nil {
+		h.Set("Vary", "Accept-Encoding")
+		if slices.Contains(encode.AcceptedEncodings(r, nil), "gzip") {
+			h.Set("Content-Encoding", "gzip")
+			content = asset.Gzip
+		}
+	}
+	h.Set("Content-Type", asset.Type)
 	h.Set("Content-Length", strconv.Itoa(len(content)))
 	h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	h.Set("X-Content-Type-Options", "nosniff")
-	_, err := w.Write(content)
+	_, err = w.Write(content)
 	return err
 }
 
 var (
 	_ caddy.Provisioner           = (*Pages)(nil)
+	_ caddy.Provisioner           = (*Assets)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Pages)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Assets)(nil)
 )

@@ -258,6 +258,17 @@ func archiveFolderAndZip(t *testing.T, g *gateway, valid []string, _ string) {
 		t.Errorf("on a terminal: %q\n%s", shown, text)
 	}
 
+	if _, errs = d.export(1, dir, "--item", marriage, "--file-type", "OFD"); !strings.Contains(errs, "另一种文件类型") {
+		t.Errorf("OFD among PDF: %s", errs)
+	}
+	ofd := filepath.Join(t.TempDir(), "ofd")
+	a, _ = d.export(0, ofd, "--item", marriage, "--file-type", "ofd", "--since", time.Now().Add(-48*time.Hour).Format(time.DateOnly))
+	if z, err := zip.OpenReader(filepath.Join(ofd, valid[0]+".ofd")); err != nil || a.Archived != 30 {
+		t.Errorf("OFD: %+v, %v", a, err)
+	} else {
+		z.Close()
+	}
+
 	file := filepath.Join(t.TempDir(), "archive.zip")
 	if a, _ = d.export(0, file, "--item", marriage, "--parallel", "3"); !a.Complete || a.Archived != 30 {
 		t.Errorf("zip: %+v", a)

@@ -3,10 +3,12 @@ package licence_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
 	"licgate/licence"
+	"licgate/render"
 )
 
 func TestText(t *testing.T) {
@@ -59,5 +61,27 @@ func TestUnprintableCharacterIsNamed(t *testing.T) {
 	}
 	if _, err := w.Create(t.Context(), civil, marriage(), making("CZR", "李大华")); err != nil {
 		t.Errorf("a name that can be shown: %v", err)
+	}
+}
+
+// TestFontsDecideWhatIsPrintable asks the gateway's own fonts: names of GB 18030-2022 level 3 pass, what is beyond them is named.
+func TestFontsDecideWhatIsPrintable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	fonts, err := render.OpenFonts("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Unprintable = fonts.Unprintable
+	for i, name := range []string{"李㛃", "李𬱖", "李䶮", "李𠀁", "李𮯠"} {
+		if _, err := w.Create(t.Context(), civil, marriage(), making("CZR", name, "JHZZH", fmt.Sprint("J-", i))); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, code := range map[string]string{"李👩": "U+1F469", "李\U0003134a": "U+3134A", "李\ue000": "U+E000", "李\u2fff": "U+2FFF"} {
+		_, err := w.Create(t.Context(), civil, marriage(), making("CZR", name))
+		if fault := fieldError(t, name, err, "CZR"); !strings.Contains(fault.Message, code) || strings.Contains(fault.Message, name) {
+			t.Errorf("%q: the message should name %s and not the value: %s", name, code, fault.Message)
+		}
 	}
 }

@@ -130,3 +130,15 @@ func (s *Service) ByHolder(ctx context.Context, identityNums []string, items []s
 	}
 	return licences, total, nil
 }
+
+// ByCode returns a licence by its 证照编码, whatever its state; one that was deleted or shredded is ErrNotFound.
+func (s *Service) ByCode(ctx context.Context, code string) (*Licence, error) {
+	row, err := s.Store.Find(ctx, code)
+	if err != nil {
+		return nil, fmt.Errorf("licence: find by code: %w", err)
+	}
+	if row.State == Deleted {
+		return nil, fmt.Errorf("licence: find by code: %w", ErrNotFound)
+	}
+	return s.open(row)
+}

@@ -91,8 +91,8 @@ var (
 		"核对 license_code 与 id_code，或只填其中一个")
 	CodeStale = code("40015", "电子证照刚被修改，请重新查询后再试", http.StatusOK,
 		"重新查询该证照后再提交")
-	CodeFileType = code("40016", "不支持该电子文件类型，目前提供 PDF", http.StatusOK,
-		"file_type 填 PDF 或不填")
+	CodeFileType = code("40016", "不支持该电子文件类型，可用 PDF、OFD", http.StatusOK,
+		"file_type 填 PDF（默认）或 OFD")
 
 	CodeRate = code("50001", "请求过于频繁，请稍后再试", http.StatusTooManyRequests,
 		"按 Retry-After 响应头等待后重试，并降低调用频率")

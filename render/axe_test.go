@@ -39,7 +39,7 @@ func TestBrowserAxe(t *testing.T) {
 	for name, v := range views {
 		pages[name] = func(w http.ResponseWriter) error { return Page(w, v, Mobile) }
 	}
-	address, _ := site(t, pages)
+	address, _ := site(t, pages, embedded)
 	tab := browser(t)
 	violations := func() (found []string) {
 		var out string

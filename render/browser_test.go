@@ -24,7 +24,7 @@ import (
 )
 
 // contentSecurityPolicy is what the gateway sends with every page.
-const contentSecurityPolicy = "default-src 'none'; img-src 'self' data:; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+const contentSecurityPolicy = "default-src 'none'; img-src 'self' data:; style-src 'self'; font-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 // profile is a fresh user data folder. Chromium's children write into it for a moment after it ended, so that removing it takes
 // more than one try.
@@ -64,16 +64,19 @@ func browser(t *testing.T) context.Context {
 	return ctx
 }
 
-// site serves pages by name under the strict policy, and keeps what else was asked for.
-func site(t *testing.T, pages map[string]func(w http.ResponseWriter) error) (address string, strays func() []string) {
+// site serves pages by name under the strict policy with the assets of a chain of fonts, and keeps what else was asked for.
+func site(t *testing.T, pages map[string]func(w http.ResponseWriter) error, fonts *Fonts) (address string, strays func() []string) {
 	t.Helper()
 	var mu sync.Mutex
 	var missed []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if content, contentType, ok := Asset(path.Base(r.URL.Path)); ok {
-			w.Header().Set("Content-Type", contentType)
+		if a, ok, err := fonts.Asset(path.Base(r.URL.Path)); ok || err != nil {
+			if err != nil {
+				t.Error(err)
+			}
+			w.Header().Set("Content-Type", a.Type)
 			w.Header().Set("X-Content-Type-Options", "nosniff")
-			_, _ = w.Write(content)
+			_, _ = w.Write(a.Content)
 			return
 		}
 		draw, ok := pages[strings.TrimPrefix(r.URL.Path, "/")]
@@ -249,7 +252,7 @@ func TestBrowser(t *testing.T) {
 		pages[name+"/desktop"] = func(w http.ResponseWriter) error { return Page(w, v, Desktop) }
 		pages[name+"/mobile"] = func(w http.ResponseWriter) error { return Page(w, v, Mobile) }
 	}
-	address, strays := site(t, pages)
+	address, strays := site(t, pages, embedded)
 	tab := browser(t)
 	told := listen(t, tab)
 	pictures := os.Getenv("RENDER_PICTURES")
@@ -300,7 +303,7 @@ func TestBrowserPolicyBites(t *testing.T) {
 	address, _ := site(t, map[string]func(http.ResponseWriter) error{"bad": func(w http.ResponseWriter) error {
 		_, err := w.Write([]byte(`<!doctype html><p style="color:red">x<script>window.hacked=1</script>`))
 		return err
-	}})
+	}}, embedded)
 	tab := browser(t)
 	told := listen(t, tab)
 	var hacked bool

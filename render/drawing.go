@@ -18,6 +18,32 @@ type sheet struct {
 	width, height float64
 	fonts         *typesetter
 	marks         []mark
+	seal          *box // where the issuer's seal stands; nil: not here
+}
+
+// File is a licence as a finished file.
+type File struct {
+	Data []byte
+	// Seal is where the issuer's seal stands; nil: nowhere.
+	Seal *SealPlace
+}
+
+// SealPlace is a square on a page in millimetres, from the upper left corner.
+type SealPlace struct {
+	Page       int // from 0
+	X, Y, Size float64
+}
+
+// file is the finished file of a drawing.
+func (d *drawing) file(data []byte) *File {
+	const mm = 25.4 / 72
+	f := &File{Data: data}
+	for i, s := range d.sheets {
+		if s.seal != nil && f.Seal == nil {
+			f.Seal = &SealPlace{i, s.seal.x * mm, s.seal.y * mm, s.seal.w * mm}
+		}
+	}
+	return f
 }
 
 // mark is one of *textMark, *figureMark, *pictureMark, *placeMark. Painters switch over these.
@@ -146,11 +172,16 @@ func (b box) around(other box) box {
 	return box{x, y, max(b.x+b.w, other.x+other.w) - x, max(b.y+b.h, other.y+other.h) - y}
 }
 
+// bounds is the box round what is drawn.
+func (m *figureMark) bounds() box {
+	b := m.figure.bounds()
+	return box{b.x - m.width, b.y - m.width, b.w + 2*m.width, b.h + 2*m.width}
+}
+
 func (s *shape) bounds() box {
 	var all box
 	for i, m := range s.marks {
-		b := m.figure.bounds()
-		b = box{b.x - m.width, b.y - m.width, b.w + 2*m.width, b.h + 2*m.width}
+		b := m.bounds()
 		if i == 0 {
 			all = b
 		}
@@ -238,9 +269,9 @@ func (p *figure) round(step float64) {
 
 // outlines adds a line of text to a figure, its baseline along the x axis from the origin of at. It returns
 // how far the line reaches, in points along that axis.
-func (p *figure) outlines(size float64, text string, at matrix) (width float64, err error) {
+func (p *figure) outlines(chain *Fonts, size float64, text string, at matrix) (width float64, err error) {
 	for _, r := range text {
-		f, id, ok := drawnAs(r)
+		f, id, ok := chain.drawnAs(r)
 		if !ok {
 			continue
 		}
@@ -277,19 +308,24 @@ func (o *outliner) curveTo(x1, y1, x2, y2, x, y float64) {
 }
 
 // typesetter measures texts in the fonts that they are drawn in. Not for concurrent use.
-type typesetter struct{ advances map[rune]float64 }
+type typesetter struct {
+	chain    *Fonts
+	advances map[rune]float64
+}
 
-func newTypesetter() *typesetter { return &typesetter{advances: map[rune]float64{}} }
+func newTypesetter(chain *Fonts) *typesetter {
+	return &typesetter{chain: chain, advances: map[rune]float64{}}
+}
 
 // drawnAs finds the font and glyph that show a character: 〓 when none has it, nothing when it is invisible.
-func drawnAs(r rune) (*font, uint16, bool) {
+func (s *Fonts) drawnAs(r rune) (*font, uint16, bool) {
 	if invisible(r) {
 		return nil, 0, false
 	}
-	if f, id, ok := embedded.find(r); ok {
+	if f, id, ok := s.find(r); ok {
 		return f, id, true
 	}
-	return embedded.find(geta)
+	return s.find(geta)
 }
 
 // advance is a character's width in em.
@@ -298,7 +334,7 @@ func (t *typesetter) advance(r rune) float64 {
 		return w
 	}
 	w := 0.0
-	if f, id, ok := drawnAs(r); ok {
+	if f, id, ok := t.chain.drawnAs(r); ok {
 		w = float64(f.advance(id)) / float64(f.unitsPerEm)
 	}
 	t.advances[r] = w
@@ -311,7 +347,7 @@ func (t *typesetter) shown(s string) string {
 		if invisible(r) {
 			return -1
 		}
-		if _, _, ok := embedded.find(r); !ok {
+		if _, _, ok := t.chain.find(r); !ok {
 			return geta
 		}
 		return r

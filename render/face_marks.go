@@ -27,7 +27,7 @@ type marks struct {
 func newMarks(v *View) (*marks, error) {
 	m, lines := &marks{letters: &figure{}, tiles: map[colour]*shape{}}, v.watermark()
 	for i, line := range lines {
-		w, err := m.letters.outlines(watermarkSize, line, matrix{tileUnits, 0, 0, tileUnits, 0, float64(i) * watermarkSize * 1.4 * tileUnits})
+		w, err := m.letters.outlines(v.fonts(), watermarkSize, line, matrix{tileUnits, 0, 0, tileUnits, 0, float64(i) * watermarkSize * 1.4 * tileUnits})
 		if err != nil {
 			return nil, fmt.Errorf("watermark: %w", err)
 		}
@@ -37,7 +37,7 @@ func newMarks(v *View) (*marks, error) {
 	m.height = float64(len(lines)) * watermarkSize * 1.4
 	if s := v.standing(); !s.Valid {
 		letters, err := &figure{}, error(nil)
-		if m.voidWidth, err = letters.outlines(voidSize, s.Label, turned(0, 0, 0)); err != nil {
+		if m.voidWidth, err = letters.outlines(v.fonts(), voidSize, s.Label, turned(0, 0, 0)); err != nil {
 			return nil, fmt.Errorf("standing: %w", err)
 		}
 		m.void = &shape{marks: []*figureMark{{figure: letters, ink: voidTint}}}

@@ -48,7 +48,7 @@ func compose(v *View) (*drawing, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &plain{drawing: &drawing{fonts: newTypesetter()}, view: v, marks: marks}
+	s := &plain{drawing: &drawing{fonts: newTypesetter(v.fonts())}, view: v, marks: marks}
 	if v.Template != nil {
 		return s.drawing, s.template()
 	}
@@ -59,7 +59,9 @@ func compose(v *View) (*drawing, error) {
 	s.heading()
 	s.face()
 	facts, height := s.facts()
-	s.signature(height + 30)
+	if err := s.signature(height + 30); err != nil {
+		return nil, err
+	}
 	s.closing(facts, height)
 	s.feet()
 	return s.drawing, nil
@@ -248,7 +250,7 @@ func (s *plain) closing(rows []factLines, height float64) {
 }
 
 // signature sets issuer and date at the right, above what still has to follow on the page.
-func (s *plain) signature(below float64) {
+func (s *plain) signature(below float64) error {
 	const size, leading, width = 13.0, 22.0, 260.0
 	var lines []string
 	for _, text := range []string{oneLine(s.view.Issuer), oneLine(s.view.IssueDate)} {
@@ -257,7 +259,7 @@ func (s *plain) signature(below float64) {
 		}
 	}
 	if len(lines) == 0 {
-		return
+		return nil
 	}
 	height := 18 + leading*float64(len(lines))
 	s.y += 24
@@ -267,12 +269,23 @@ func (s *plain) signature(below float64) {
 	const heading = "颁发机构"
 	s.page.text(middle(heading, 9.5), s.y+9, 9.5, quiet, heading)
 	s.y += 18
+	// The seal stands over issuer and date, as on paper, and under their letters.
+	const seal = 40 / 25.4 * 72
+	around := box{right - width/2 - seal/2, s.y + (height-18)/2 - seal/2, seal, seal}
+	red := sealRed
+	if !s.view.standing().Valid {
+		red = red.grey()
+	}
+	if err := s.page.setSeal(s.view, &plainSeals, red, around); err != nil {
+		return err
+	}
 	for _, line := range lines {
 		s.room(leading)
 		s.page.text(middle(line, size), s.y+size, size, ink, line)
 		s.y += leading
 	}
 	s.y += 12
+	return nil
 }
 
 // feet set the notes and the numbers of pages.

@@ -294,19 +294,9 @@ func (p *photo) within(b box) box {
 	return box{b.x + (b.w-w)/2, b.y + (b.h-h)/2, w, h}
 }
 
-// seal draws the issuer's seal in its box, grey on a licence that is not valid; one that was never signed has none.
+// seal draws the issuer's seal in its box.
 func (c *composer) seal(e *element, onto *sheet, x, y float64) error {
-	name := oneLine(c.view.Issuer)
-	if name == "" || c.view.Status == "REGISTERED" {
-		return nil
-	}
-	s, err := c.view.Template.seals.shape(name, c.view.SealCode, c.ink(sealRed))
-	if err != nil {
-		return err
-	}
-	d := min(e.box.w, e.box.h)
-	onto.place(s, matrix{d / sealUnit, 0, 0, d / sealUnit, x + e.box.x + e.box.w/2, y + e.box.y + e.box.h/2})
-	return nil
+	return onto.setSeal(c.view, &c.view.Template.seals, c.ink(sealRed), box{x + e.box.x, y + e.box.y, e.box.w, e.box.h})
 }
 
 // code draws a QR code's modules as one figure, with the quiet zone of four modules that readers ask for (GB/T 18284).
@@ -348,7 +338,7 @@ func (c *composer) void(p *facePage, onto *sheet, x, y float64) error {
 	if most := math.Hypot(p.width, p.height) * 0.66; width > most {
 		size, width = size*most/width, most
 	}
-	if _, err := letters.outlines(size, s.Label, matrix{1, 0, 0, 1, -width / 2, size * 0.38}); err != nil {
+	if _, err := letters.outlines(c.fonts.chain, size, s.Label, matrix{1, 0, 0, 1, -width / 2, size * 0.38}); err != nil {
 		return fmt.Errorf("standing: %w", err)
 	}
 	onto.place(&shape{marks: []*figureMark{{figure: letters, ink: red, width: max(0.8, size/60)}}}, turned(slope, x+p.width/2, y+p.height/2))

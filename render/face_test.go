@@ -95,11 +95,11 @@ func TestFacePDFIsSound(t *testing.T) {
 		for _, status := range []string{"ISSUED", "ABOLISHED"} {
 			v := held(t, name)
 			v.Status = status
-			data, err := PDF(v)
+			data, err := dataOf(PDF(v))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if again, _ := PDF(v); !bytes.Equal(data, again) {
+			if again, _ := dataOf(PDF(v)); !bytes.Equal(data, again) {
 				t.Errorf("%s: the same View gave different bytes", name)
 			}
 			file := filepath.Join(dir, fmt.Sprintf("%d-%s-%s.pdf", i, name, status))
@@ -196,14 +196,14 @@ func TestFaceCarries(t *testing.T) {
 			}
 		}
 	}
-	if _, err := PDF(v); !errors.Is(err, ErrOverflow) || strings.Contains(err.Error(), "技术") {
+	if _, err := dataOf(PDF(v)); !errors.Is(err, ErrOverflow) || strings.Contains(err.Error(), "技术") {
 		t.Errorf("error %v", err)
 	}
 }
 
 func TestFaceShrinks(t *testing.T) {
 	t.Parallel()
-	c := &composer{fonts: newTypesetter()}
+	c := &composer{fonts: newTypesetter(embedded)}
 	s := style{size: 12, min: 6, leading: 1.3}
 	for _, test := range []struct {
 		text  string
@@ -294,7 +294,7 @@ func FuzzFace(f *testing.F) {
 		}
 		v := hostileFace(t, names[int(which)%len(names)], text)
 		v.Status = status
-		data, err := PDF(v)
+		data, err := dataOf(PDF(v))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -330,6 +330,6 @@ func BenchmarkFacePage(b *testing.B) {
 
 func BenchmarkFacePDF(b *testing.B) {
 	for _, name := range ShippedTemplates() {
-		b.Run(name, func(b *testing.B) { benchmarkPDF(b, held(b, name)) })
+		b.Run(name, func(b *testing.B) { benchmarkFile(b, PDF, held(b, name)) })
 	}
 }

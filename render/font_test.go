@@ -2,11 +2,9 @@ package render
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"io"
 	"os"
 	"strings"
 	"testing"
@@ -14,70 +12,47 @@ import (
 
 func notoSans(t testing.TB) *font {
 	t.Helper()
-	f, err := embedded[0]()
+	f, err := embedded.chain[0].load()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return f
 }
 
-// TestEmbeddedFontIsTheOneMade holds the font to the digest that tools/fonts/make.sh wrote, and its licence beside it.
-func TestEmbeddedFontIsTheOneMade(t *testing.T) {
+// TestEmbeddedFontsAreThoseMade holds the fonts to the digests that tools/fonts/make.sh wrote, and their licences beside them.
+func TestEmbeddedFontsAreThoseMade(t *testing.T) {
 	t.Parallel()
-	packed, err := fontFiles.ReadFile("fonts/NotoSansSC-Regular.ttf.gz")
+	sums, err := os.ReadFile("fonts/SHA256SUMS")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(packed) > 10<<20 {
-		t.Errorf("the font has %d bytes, more than 10 MiB", len(packed))
-	}
-	r, err := gzip.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		t.Fatal(err)
-	}
-	digest := sha256.New()
-	if _, err := io.Copy(digest, r); err != nil {
-		t.Fatal(err)
-	}
-	sums, err := fontSums()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := hex.EncodeToString(digest.Sum(nil)); !strings.Contains(sums, got+"  NotoSansSC-Regular.ttf") {
-		t.Errorf("digest %s is not in SHA256SUMS", got)
-	}
-	licence, err := fontFiles.ReadFile("fonts/OFL.txt")
-	if err != nil || !bytes.Contains(licence, []byte("SIL OPEN FONT LICENSE Version 1.1")) || !bytes.Contains(licence, []byte("Adobe")) {
-		t.Errorf("licence text: %v", err)
-	}
-}
-
-func fontSums() (string, error) {
-	data, err := os.ReadFile("fonts/SHA256SUMS")
-	return string(data), err
-}
-
-// TestFontCovers names what Chinese licences need.
-func TestFontCovers(t *testing.T) {
-	t.Parallel()
-	f := notoSans(t)
-	missing := 0
-	for r := rune(0x4e00); r <= 0x9fef; r++ { // GB 18030-2022 level 1
-		if f.glyph(r) == 0 {
-			missing++
+	total := 0
+	for name, packed := range map[string][]byte{"NotoSansSC-Regular": notoSansSC, "GlyphWikiMincho": glyphWikiMincho} {
+		total += len(packed)
+		data, err := unpack(packed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest := sha256.Sum256(data)
+		if want := hex.EncodeToString(digest[:]) + "  " + name + ".ttf\n"; !strings.Contains(string(sums), want) {
+			t.Errorf("not in SHA256SUMS: %s", want)
 		}
 	}
-	if missing != 0 {
-		t.Errorf("%d characters of U+4E00–9FEF are missing", missing)
+	if total > 16<<20 {
+		t.Errorf("the fonts have %d bytes, more than 16 MiB", total)
 	}
-	for _, r := range "㛃䶮𬱖·—“”《》（）①℃￥〓　ＡａAÀ한ㄅ" {
-		if f.glyph(r) == 0 {
-			t.Errorf("%q (U+%04X) is missing", r, r)
+	for file, words := range map[string][]string{
+		"fonts/OFL.txt":              {"SIL OPEN FONT LICENSE Version 1.1", "Adobe", "NotoSansSC-Regular.ttf"},
+		"fonts/HANAZONO-LICENCE.txt": {"Unlimited permission is granted to use, copy, and distribute it", "GlyphWiki Project", "GlyphWikiMincho.ttf"},
+	} {
+		text, err := fontLicences.ReadFile(file)
+		if err != nil {
+			t.Error(err)
 		}
-	}
-	for _, r := range []rune{0, 0x10, 0xe000, 0x1f600, 0x10ffff, -1} {
-		if id := f.glyph(r); id != 0 {
-			t.Errorf("U+%04X has glyph %d", r, id)
+		for _, word := range words {
+			if !bytes.Contains(text, []byte(word)) {
+				t.Errorf("%s lacks %q", file, word)
+			}
 		}
 	}
 }
@@ -85,10 +60,19 @@ func TestFontCovers(t *testing.T) {
 // TestEveryGlyphIsUsable decodes every outline: a broken or composite one would fail a document at run time.
 func TestEveryGlyphIsUsable(t *testing.T) {
 	t.Parallel()
-	f := notoSans(t)
-	for id := range f.glyphs {
-		if _, err := f.contours(uint16(id)); err != nil {
+	for _, face := range embedded.chain {
+		f, err := face.load()
+		if err != nil {
 			t.Fatal(err)
+		}
+		if err := f.fit(); err != nil {
+			t.Error(err)
+		}
+		for id := range f.glyphs {
+			data, err := f.description(uint16(id))
+			if err != nil || len(data) > 0 && signed16(data) < 0 {
+				t.Fatalf("%s: glyph %d is composite or broken: %v", f.name, id, err)
+			}
 		}
 	}
 }
@@ -172,10 +156,8 @@ func tinyFont(t testing.TB) []byte {
 	t.Helper()
 	f := notoSans(t)
 	s := newSubset(f)
-	groups := []byte{}
-	for _, r := range "AB一" {
-		id := s.add(r, f.glyph(r))
-		groups = append(groups, be32(uint32(r), uint32(r), uint32(id))...)
+	for _, r := range "AB一𬱖" {
+		s.add(r, f.glyph(r))
 	}
 	file, err := s.file()
 	if err != nil {
@@ -185,19 +167,11 @@ func tinyFont(t testing.TB) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmap := append([]byte{0, 0, 0, 1, 0, 3, 0, 10, 0, 0, 0, 12, 0, 12, 0, 0}, be32(uint32(16+len(groups)), 0, uint32(len(groups)/12))...)
-	list := []sfntTable{{"cmap", append(cmap, groups...)}}
+	list := []sfntTable{{"cmap", cmapTable(s.runes)}}
 	for _, tag := range []string{"glyf", "head", "hhea", "hmtx", "loca", "maxp"} {
 		list = append(list, sfntTable{tag, tables[tag]})
 	}
 	return sfnt(list)
-}
-
-func be32(values ...uint32) (b []byte) {
-	for _, v := range values {
-		b = append(b, byte(v>>24), byte(v>>16), byte(v>>8), byte(v))
-	}
-	return b
 }
 
 func TestParseFontRefuses(t *testing.T) {
@@ -207,7 +181,7 @@ func TestParseFontRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.glyph('A') != 1 || f.glyph('一') != 3 || f.glyph('C') != 0 {
+	if f.glyph('A') != 1 || f.glyph('一') != 3 || f.glyph('𬱖') != 4 || f.glyph('C') != 0 {
 		t.Errorf("glyphs %d %d %d", f.glyph('A'), f.glyph('一'), f.glyph('C'))
 	}
 	if _, err := parseFont("tiny", nil); !errors.Is(err, errFont) {
@@ -240,11 +214,16 @@ func TestParseFontRefuses(t *testing.T) {
 
 func TestMissingFontIsAnError(t *testing.T) {
 	t.Parallel()
-	s := fontSet{embeddedFont("fonts/none.ttf.gz")}
-	if err := s.check(); err == nil {
-		t.Error("no error")
-	}
-	if _, _, ok := s.find('一'); ok {
-		t.Error("a font that is not there has a character")
+	for name, packed := range map[string][]byte{"none": nil, "half": notoSansSC[:len(notoSansSC)/2], "other": []byte("no zstd, and long enough")} {
+		s := newFonts([]*typeface{embeddedFace(name, packed, "")})
+		if err := s.check(); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if _, _, ok := s.find('一'); ok {
+			t.Errorf("%s: a font that is not there has a character", name)
+		}
+		if r, bad := s.Unprintable("一"); name != "half" && (!bad || r != '一') {
+			t.Errorf("%s: printable without a font", name)
+		}
 	}
 }

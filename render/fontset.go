@@ -1,91 +1,147 @@
 package render
 
 import (
-	"compress/gzip"
-	"embed"
-	"encoding/binary"
+	"crypto/sha256"
 	"fmt"
-	"io"
-	"path"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 )
 
-// The licence text travels inside the program, as the OFL asks.
-//
-//go:embed fonts/*.ttf.gz fonts/OFL.txt
-var fontFiles embed.FS
+// Fonts is a chain of fonts that texts are set in: the first that has a character draws it. The embedded ones together
+// have every character of GB 18030-2022 implementation level 3. Safe for concurrent use.
+type Fonts struct {
+	chain []*typeface
+	web   func() *webFonts
+}
 
-// embedded is the chain of fonts that texts are set in: the first that has a character draws it.
-var embedded = fontSet{embeddedFont("fonts/NotoSansSC-Regular.ttf.gz")}
+// typeface is a font of a chain. What it has is known without its outlines; those are unpacked when first drawn.
+type typeface struct {
+	covers func() (charMap, error)
+	load   func() (*font, error)
+	digest func() [sha256.Size]byte // of the file
+	local  string                   // for CSS: where the faces of common characters are found on readers' devices, or ""
+}
 
-// fontSet is a chain of fonts. Each is loaded when a character first gets as far as it.
-type fontSet []func() (*font, error)
+// OpenFonts returns the embedded fonts, and before them those of the operator: every .ttf file of a folder, in the order
+// of their names. They have to be whole TrueType fonts with glyf outlines, and stay in memory. "" is no folder.
+func OpenFonts(folder string) (*Fonts, error) {
+	if folder == "" {
+		return embedded, nil
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, fmt.Errorf("render: font folder: %w", err)
+	}
+	var chain []*typeface
+	for _, e := range entries {
+		file := filepath.Join(folder, e.Name())
+		switch ext := strings.ToLower(filepath.Ext(file)); {
+		case e.IsDir() || ext != ".ttf" && ext != ".otf" && ext != ".ttc" && ext != ".woff" && ext != ".woff2":
+			continue // licence texts and the like
+		case ext != ".ttf":
+			return nil, fmt.Errorf("%w：%s：只接受 .ttf（TrueType，glyf 轮廓）文件，请先转换", errFont, file)
+		}
+		face, err := openTypeface(file)
+		if err != nil {
+			return nil, err
+		}
+		chain = append(chain, face)
+	}
+	if len(chain) == 0 {
+		return nil, fmt.Errorf("%w：%s：文件夹中没有 .ttf 文件", errFont, folder)
+	}
+	return newFonts(append(chain, embedded.chain...)), nil
+}
+
+func newFonts(chain []*typeface) *Fonts {
+	f := &Fonts{chain: chain}
+	f.web = sync.OnceValue(func() *webFonts { return newWebFonts(f) })
+	return f
+}
+
+// openTypeface reads a font file of the operator's, and every outline in it: a bad one is refused now, not when a
+// licence needs it.
+func openTypeface(file string) (*typeface, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("render: font: %w", err)
+	}
+	f, err := parseFont(file, data)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.fit(); err != nil {
+		return nil, err
+	}
+	return &typeface{
+		covers: func() (charMap, error) { return f.charMap, nil },
+		load:   func() (*font, error) { return f, nil },
+		digest: func() [sha256.Size]byte { return sha256.Sum256(data) },
+	}, nil
+}
+
+// glyph returns the face's glyph of a character, 0 when it has none.
+func (t *typeface) glyph(r rune) uint16 {
+	covers, err := t.covers()
+	if err != nil {
+		return 0 // its characters are then unprintable; check reports the error
+	}
+	return covers.glyph(r)
+}
+
+// owner returns the place in the chain of the font that draws a character.
+func (s *Fonts) owner(r rune) (place int, ok bool) {
+	for i, face := range s.chain {
+		if face.glyph(r) != 0 {
+			return i, true
+		}
+	}
+	return 0, false
+}
 
 // find returns the first font that has the character, and its glyph there.
-func (s fontSet) find(r rune) (*font, uint16, bool) {
-	for _, load := range s {
-		f, err := load()
-		if err != nil {
-			continue // its characters are then unprintable; PDF reports the error
+func (s *Fonts) find(r rune) (*font, uint16, bool) {
+	for _, face := range s.chain {
+		id := face.glyph(r)
+		if id == 0 {
+			continue
 		}
-		if id := f.glyph(r); id != 0 {
+		if f, err := face.load(); err == nil {
 			return f, id, true
 		}
 	}
 	return nil, 0, false
 }
 
-// check loads the first font, and says why it cannot be.
-func (s fontSet) check() error {
-	_, err := s[0]()
+// check loads the first font, and says why it cannot be, or why another's characters are not known.
+func (s *Fonts) check() error {
+	for _, face := range s.chain {
+		if _, err := face.covers(); err != nil {
+			return err
+		}
+	}
+	_, err := s.chain[0].load()
 	return err
 }
 
-// embeddedFont decompresses and reads a font once, on first use: 12 MB stay in memory from then on.
-func embeddedFont(file string) func() (*font, error) {
-	return sync.OnceValues(func() (*font, error) {
-		data, err := unpack(file)
-		if err != nil {
-			return nil, fmt.Errorf("embedded font %s: %w", file, err)
+// Unprintable returns the first character of text that no font can draw, and whether there is one. Line ends and tabs
+// are drawn as such. Invisible characters count as unprintable: what cannot be seen on a licence has no place in it.
+// Invalid UTF-8 is reported as U+FFFD. No outline is unpacked for it.
+func (s *Fonts) Unprintable(text string) (rune, bool) {
+	for _, r := range text {
+		if r == '\n' || r == '\r' || r == '\t' {
+			continue
 		}
-		return parseFont(strings.TrimSuffix(path.Base(file), ".ttf.gz"), data)
-	})
-}
-
-// unpack reads an embedded gzip file without a copy of the packed bytes.
-func unpack(file string) ([]byte, error) {
-	f, err := fontFiles.Open(file)
-	if err != nil {
-		return nil, err
+		if r == utf8.RuneError || unicode.IsControl(r) || invisible(r) {
+			return r, true
+		}
+		if _, ok := s.owner(r); !ok {
+			return r, true
+		}
 	}
-	defer f.Close()
-	packed, ok := f.(io.ReadSeeker)
-	if !ok {
-		return nil, fmt.Errorf("%T cannot seek", f)
-	}
-	// The last four bytes of a gzip file are its length unpacked: one allocation instead of a doubling buffer.
-	var length [4]byte
-	if _, err := packed.Seek(-4, io.SeekEnd); err != nil {
-		return nil, err
-	}
-	if _, err := io.ReadFull(packed, length[:]); err != nil {
-		return nil, err
-	}
-	if _, err := packed.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
-	r, err := gzip.NewReader(packed)
-	if err != nil {
-		return nil, err
-	}
-	data := make([]byte, binary.LittleEndian.Uint32(length[:]))
-	if _, err := io.ReadFull(r, data); err != nil {
-		return nil, err
-	}
-	// The end is where gzip compares its checksum.
-	if _, err := r.Read(make([]byte, 1)); err != io.EOF {
-		return nil, fmt.Errorf("not whole: %w", err)
-	}
-	return data, nil
+	return 0, false
 }

@@ -9,6 +9,20 @@ import (
 
 // FuzzPDF puts any text anywhere: a whole file comes out, and never a panic.
 func FuzzPDF(f *testing.F) {
+	fuzzFile(f, PDF, func(t *testing.T, data []byte) {
+		if !bytes.HasPrefix(data, []byte("%PDF-1.4\n")) || !bytes.HasSuffix(data, []byte("%%EOF\n")) {
+			t.Fatal("not a whole file")
+		}
+	})
+}
+
+// FuzzOFD does the same.
+func FuzzOFD(f *testing.F) {
+	fuzzFile(f, OFD, func(t *testing.T, data []byte) { checkOFD(t, data) })
+}
+
+func fuzzFile(f *testing.F, draw func(*View) (*File, error), check func(*testing.T, []byte)) {
+	f.Helper()
 	for _, text := range hostile {
 		f.Add(text, "ISSUED", []byte(text))
 	}
@@ -20,13 +34,11 @@ func FuzzPDF(f *testing.F) {
 		}
 		v := hostileView(text)
 		v.Status, v.Photo = status, photo
-		data, err := PDF(v)
+		data, err := dataOf(draw(v))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.HasPrefix(data, []byte("%PDF-1.4\n")) || !bytes.HasSuffix(data, []byte("%%EOF\n")) {
-			t.Fatal("not a whole file")
-		}
+		check(t, data)
 	})
 }
 
@@ -55,6 +67,7 @@ func FuzzPage(f *testing.F) {
 func FuzzParseFont(f *testing.F) {
 	whole := tinyFont(f)
 	f.Add(whole)
+	f.Add(ownFont(f, nil))
 	for _, at := range []int{5, 20, 100, 300, len(whole) / 2, len(whole) - 8} {
 		broken := bytes.Clone(whole)
 		broken[at] ^= 0xff
@@ -66,7 +79,8 @@ func FuzzParseFont(f *testing.F) {
 			return
 		}
 		s := newSubset(font)
-		for _, r := range "AB一" {
+		_ = font.fit()
+		for _, r := range "AB一𬱖" {
 			id := font.glyph(r)
 			s.add(r, id)
 			if contours, err := font.contours(id); err == nil {
@@ -109,32 +123,50 @@ func BenchmarkPagePhoto(b *testing.B) {
 	}
 }
 
-func BenchmarkPDF(b *testing.B) { benchmarkPDF(b, sample()) }
+func BenchmarkPDF(b *testing.B) { benchmarkFile(b, PDF, sample()) }
 
 func BenchmarkPDFPhoto(b *testing.B) {
-	benchmarkPDF(b, with(func(v *View) { v.Photo = jpegFile(b, portrait(358, 441)) }))
+	benchmarkFile(b, PDF, with(func(v *View) { v.Photo = jpegFile(b, portrait(358, 441)) }))
 }
 
-func benchmarkPDF(b *testing.B, v *View) {
+func benchmarkFile(b *testing.B, draw func(*View) (*File, error), v *View) {
 	if err := embedded.check(); err != nil { // paid once a process: BenchmarkLoadFont
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
 	size := 0
 	for b.Loop() {
-		data, err := PDF(v)
+		data, err := draw(v)
 		if err != nil {
 			b.Fatal(err)
 		}
-		size = len(data)
+		size = len(data.Data)
 	}
 	b.ReportMetric(float64(size), "bytes/file")
 }
 
 func BenchmarkLoadFont(b *testing.B) {
+	for name, packed := range map[string][]byte{"NotoSansSC": notoSansSC, "GlyphWikiMincho": glyphWikiMincho} {
+		b.Run(name, func(b *testing.B) { benchmarkLoadFont(b, packed) })
+		b.Run(name+"/characters", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := embeddedFace(name, packed, "").covers(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func benchmarkLoadFont(b *testing.B, packed []byte) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := embeddedFont("fonts/NotoSansSC-Regular.ttf.gz")(); err != nil {
+		data, err := unpack(packed)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := parseFont("font", data); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -2,7 +2,7 @@ package render
 
 import (
 	"encoding/binary"
-	"fmt"
+	"errors"
 )
 
 // point is a corner or control point of an outline, in font units.
@@ -11,15 +11,14 @@ type point struct {
 	on   bool
 }
 
-// contours decodes a glyph's outline (ISO/IEC 14496-22, glyf, simple glyph description).
-func (f *font) contours(id uint16) ([][]point, error) {
-	data, err := f.outlineData(id)
-	if err != nil || len(data) == 0 {
-		return nil, err
-	}
-	bad := fmt.Errorf("%w: %s: outline of glyph %d is cut off", errFont, f.name, id)
+// simple decodes an outline that has no parts (ISO/IEC 14496-22, glyf, simple glyph description).
+func simple(data []byte) ([][]point, error) {
+	bad := errors.New("轮廓数据不完整")
 	count, at := signed16(data), 10
-	if len(data) < at+2*count+2 || count == 0 {
+	if count == 0 {
+		return nil, nil
+	}
+	if len(data) < at+2*count+2 {
 		return nil, bad
 	}
 	ends := make([]int, count)

@@ -51,11 +51,11 @@ type tileLine struct {
 }
 
 // Page writes the H5 page (UTF-8): no script, no inline style; the style sheet is at StylesheetPath, the photo is a data:
-// address. It runs under the policy default-src 'none'; img-src 'self' data:; style-src 'self'. An error is w's, or
+// address. It runs under the policy default-src 'none'; img-src 'self' data:; style-src 'self'; font-src 'self'. An error is w's, or
 // the template's; then nothing was written.
 func Page(w io.Writer, v *View, variant Variant) error {
 	data := &licenceData{
-		Stylesheet:  StylesheetPath(),
+		Stylesheet:  v.fonts().StylesheetPath(),
 		Mobile:      variant == Mobile,
 		Title:       oneLine(v.Title),
 		IDCode:      oneLine(v.IDCode),
@@ -94,7 +94,7 @@ func Page(w io.Writer, v *View, variant Variant) error {
 // faces draws the pages of the View's template, and says whether the photo is among them. Only this package's own painter is
 // trusted to write markup; it escapes every text.
 func faces(v *View) (drawn []template.HTML, pictured bool, err error) {
-	d := &drawing{fonts: newTypesetter()}
+	d := &drawing{fonts: newTypesetter(v.fonts())}
 	if err := newComposer(v, d.fonts).faces(d); err != nil {
 		return nil, false, fmt.Errorf("draw face: %w", err)
 	}
@@ -147,7 +147,7 @@ type messageData struct {
 // for whoever helps.
 func MessagePage(w io.Writer, title, text, code, responseID string) error {
 	return execute(w, messageTemplate, &messageData{
-		Stylesheet: StylesheetPath(), Title: oneLine(title), Text: clean(text), Code: oneLine(code), ResponseID: oneLine(responseID),
+		Stylesheet: embedded.StylesheetPath(), Title: oneLine(title), Text: clean(text), Code: oneLine(code), ResponseID: oneLine(responseID),
 	})
 }
 

@@ -2,7 +2,9 @@ package render
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -235,7 +237,7 @@ func checkHarmless(t testing.TB, source string) {
 			switch {
 			case a.Key == "style" || strings.HasPrefix(a.Key, "on"):
 				t.Errorf("attribute %s of %s", a.Key, n.Data)
-			case (a.Key == "href" || a.Key == "src") && a.Val != StylesheetPath() && a.Val != "data:," && !strings.HasPrefix(a.Val, "data:image/"):
+			case (a.Key == "href" || a.Key == "src") && a.Val != embedded.StylesheetPath() && a.Val != "data:," && !strings.HasPrefix(a.Val, "data:image/"):
 				t.Errorf("%s loads %q", n.Data, a.Val)
 			}
 		}
@@ -266,21 +268,28 @@ func TestMessagePage(t *testing.T) {
 
 func TestAsset(t *testing.T) {
 	t.Parallel()
-	name, found := strings.CutPrefix(StylesheetPath(), "/license/assets/")
+	name, found := strings.CutPrefix(embedded.StylesheetPath(), "/license/assets/")
 	if !found || !strings.HasPrefix(name, "licgate-") || !strings.HasSuffix(name, ".css") {
-		t.Fatalf("path %q", StylesheetPath())
+		t.Fatalf("path %q", embedded.StylesheetPath())
 	}
-	content, contentType, ok := Asset(name)
-	if !ok || contentType != "text/css; charset=utf-8" || len(content) == 0 {
-		t.Errorf("%d bytes, %q, %v", len(content), contentType, ok)
+	a, ok, err := embedded.Asset(name)
+	if !ok || err != nil || a.Type != "text/css; charset=utf-8" || len(a.Content) == 0 {
+		t.Fatalf("%d bytes, %q, %v, %v", len(a.Content), a.Type, ok, err)
 	}
-	for _, forbidden := range []string{"@import", "url(", "http:", "https:", "expression("} {
-		if bytes.Contains(content, []byte(forbidden)) {
+	r, err := gzip.NewReader(bytes.NewReader(a.Gzip))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if unpacked, err := io.ReadAll(r); err != nil || !bytes.Equal(unpacked, a.Content) || len(a.Gzip) > 32<<10 {
+		t.Errorf("packed to %d bytes: %v", len(a.Gzip), err)
+	}
+	for _, forbidden := range []string{"@import", "http:", "https:", "expression("} {
+		if bytes.Contains(a.Content, []byte(forbidden)) {
 			t.Errorf("the style sheet has %s", forbidden)
 		}
 	}
-	for _, other := range []string{"", "licgate.css", "../" + name, "/" + name, "fonts/OFL.txt", "licence.html"} {
-		if _, _, ok := Asset(other); ok {
+	for _, other := range []string{"", "licgate.css", "../" + name, "/" + name, "fonts/OFL.txt", "000000000000-4e.woff", "licence.html"} {
+		if _, ok, err := embedded.Asset(other); ok || err != nil {
 			t.Errorf("%q is served", other)
 		}
 	}

@@ -7,8 +7,8 @@ import (
 // PDF returns a PDF/A-1b with embedded, subset fonts and extractable text: A4, or pages of the size of the template's faces; more
 // only where the text does not fit. A value that a template refuses to continue elsewhere is ErrOverflow. The same View gives the same bytes. Characters that no font has are drawn as 〓; a photo that cannot
 // be read is named as such in its place.
-func PDF(v *View) ([]byte, error) {
-	if err := embedded.check(); err != nil {
+func PDF(v *View) (*File, error) {
+	if err := v.fonts().check(); err != nil {
 		return nil, err
 	}
 	face, err := compose(v)
@@ -29,10 +29,10 @@ func PDF(v *View) ([]byte, error) {
 		return nil, fmt.Errorf("pdf colour profile: %w", err)
 	}
 	intent := d.add(fmt.Sprintf("<< /Type /OutputIntent /S /GTS_PDFA1 /OutputConditionIdentifier (sRGB) /Info (sRGB) /DestOutputProfile %s >>", profile))
-	metadata := d.stream("/Type /Metadata /Subtype /XML", xmp(title, v.At)) // readable without a PDF reader: not compressed
+	metadata := d.stream("/Type /Metadata /Subtype /XML", xmp(title, oneLine(v.Code), v.At)) // readable without a PDF reader: not compressed
 	d.put(catalog, fmt.Sprintf("<< /Type /Catalog /Pages %s /Lang (zh-CN) /Metadata %s /OutputIntents [%s] /ViewerPreferences << /DisplayDocTitle true >> >>",
 		tree, metadata, intent))
-	return d.finish(catalog, d.add(info(title, v.At))), nil
+	return face.file(d.finish(catalog, d.add(info(title, v.At)))), nil
 }
 
 // embed adds the photo as an image: JPEG stays JPEG, PNG becomes plain pixels.

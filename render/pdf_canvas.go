@@ -15,20 +15,22 @@ type shapeCache struct {
 		packed []byte
 		err    error
 	}
-	svg svgCache
+	svg     svgCache
+	ofdOnce sync.Once
+	ofd     ofdUnit
 }
 
 // pdfPainter paints a drawing into a document.
 type pdfPainter struct {
 	*document
-	fonts  *pdfFonts
+	fonts  *usedFonts
 	names  map[any]string // of *photo and *shape in the resources
 	listed []byte         // the XObject resources
 }
 
 // paint writes the page objects of a drawing, and says which they are.
 func (d *document) paint(from *drawing, tree ref) (kids []ref, err error) {
-	p := &pdfPainter{document: d, fonts: &pdfFonts{known: map[rune]glyphRef{}}, names: map[any]string{}}
+	p := &pdfPainter{document: d, fonts: newUsedFonts(from.fonts.chain), names: map[any]string{}}
 	var contents []ref
 	for _, s := range from.sheets {
 		c := &canvas{height: s.height, painter: p}
@@ -205,19 +207,23 @@ func number3(v colour) string { return strconv.FormatFloat(float64(v)/255, 'g', 
 
 // appendNumber writes a length with as many decimals as can be seen: two.
 func appendNumber(b []byte, v float64) []byte {
-	return appendHundredths(b, int64(math.Round(v*100)))
+	return appendFixed(b, int64(math.Round(v*100)), 100)
 }
 
-func appendHundredths(b []byte, v int64) []byte {
+// appendFixed writes v/scale in full, without zeros at the end; scale is a power of ten.
+func appendFixed(b []byte, v, scale int64) []byte {
 	if v < 0 {
 		b, v = append(b, '-'), -v
 	}
-	b = strconv.AppendInt(b, v/100, 10)
-	if rest := v % 100; rest > 0 {
-		b = append(b, '.', byte('0'+rest/10))
-		if rest%10 > 0 {
-			b = append(b, byte('0'+rest%10))
-		}
+	b = strconv.AppendInt(b, v/scale, 10)
+	rest := v % scale
+	if rest > 0 {
+		b = append(b, '.')
+	}
+	for rest > 0 {
+		scale /= 10
+		b = append(b, byte('0'+rest/scale))
+		rest %= scale
 	}
 	return b
 }

@@ -2,6 +2,7 @@ package render
 
 import (
 	"errors"
+	"image"
 	"image/png"
 	"os"
 	"os/exec"
@@ -62,16 +63,7 @@ func pixels(t *testing.T, file string, fits func(r, g, b uint32) bool) int {
 	t.Helper()
 	base := filepath.Join(t.TempDir(), "page")
 	tool(t, "pdftoppm", "-png", "-r", "60", "-singlefile", file, base)
-	f, err := os.Open(base + ".png")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	m, err := png.Decode(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := 0
+	m, n := readPNG(t, base+".png"), 0
 	for y := range m.Bounds().Dy() {
 		for x := range m.Bounds().Dx() {
 			if r, g, b, _ := m.At(x, y).RGBA(); fits(r>>8, g>>8, b>>8) {
@@ -80,6 +72,20 @@ func pixels(t *testing.T, file string, fits func(r, g, b uint32) bool) int {
 		}
 	}
 	return n
+}
+
+func readPNG(t *testing.T, file string) image.Image {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	m, err := png.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 func isRed(r, g, b uint32) bool { return r > g+25 && r > b+25 && g < b+30 }

@@ -7,39 +7,8 @@ import (
 	"unicode/utf16"
 )
 
-// glyphRef is a character as a PDF page shows it.
-type glyphRef struct {
-	font int // index of the document's fonts; -1: not shown
-	id   uint16
-}
-
-// pdfFonts are the fonts of one document, each with the characters that it uses.
-type pdfFonts struct {
-	subsets []*subset
-	known   map[rune]glyphRef
-}
-
-// glyph returns how a character is drawn.
-func (t *pdfFonts) glyph(r rune) glyphRef {
-	if g, ok := t.known[r]; ok {
-		return g
-	}
-	g := glyphRef{font: -1}
-	if f, old, ok := drawnAs(r); ok {
-		i := 0
-		for ; i < len(t.subsets) && t.subsets[i].font != f; i++ {
-		}
-		if i == len(t.subsets) {
-			t.subsets = append(t.subsets, newSubset(f))
-		}
-		g = glyphRef{font: i, id: t.subsets[i].add(r, old)}
-	}
-	t.known[r] = g
-	return g
-}
-
 // embed writes the fonts into the document and returns the Font resource dictionary.
-func (t *pdfFonts) embed(d *document) (string, error) {
+func (t *usedFonts) embed(d *document) (string, error) {
 	var resources bytes.Buffer
 	resources.WriteString("<<")
 	for i, s := range t.subsets {

@@ -19,10 +19,18 @@ func info(title string, at time.Time) string {
 	return fmt.Sprintf("<< /Title %s /Producer (%s)%s >>", textString(title), producer, dates)
 }
 
-// xmp writes the metadata packet, with the claim of PDF/A-1b.
-func xmp(title string, at time.Time) []byte {
-	var escaped bytes.Buffer
+// The element that names the licence, as XMP of a PDF writes it.
+const identifierStart, identifierEnd = "<dc:identifier>", "</dc:identifier>"
+
+// xmp writes the metadata packet, with the claim of PDF/A-1b; code, if any, names the licence.
+func xmp(title, code string, at time.Time) []byte {
+	var escaped, identifier bytes.Buffer
 	xml.EscapeText(&escaped, []byte(title)) // a bytes.Buffer does not fail
+	if code != "" {
+		identifier.WriteString("\n" + identifierStart)
+		xml.EscapeText(&identifier, []byte(code))
+		identifier.WriteString(identifierEnd)
+	}
 	dates := ""
 	if !at.IsZero() {
 		stamp := at.In(beijing).Format("2006-01-02T15:04:05-07:00")
@@ -37,7 +45,7 @@ func xmp(title string, at time.Time) []byte {
 </rdf:Description>
 <rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/">
 <dc:format>application/pdf</dc:format>
-<dc:title><rdf:Alt><rdf:li xml:lang="x-default">%s</rdf:li></rdf:Alt></dc:title>
+<dc:title><rdf:Alt><rdf:li xml:lang="x-default">%s</rdf:li></rdf:Alt></dc:title>%s
 </rdf:Description>
 <rdf:Description rdf:about="" xmlns:pdf="http://ns.adobe.com/pdf/1.3/">
 <pdf:Producer>%s</pdf:Producer>
@@ -46,5 +54,5 @@ func xmp(title string, at time.Time) []byte {
 %s</rdf:Description>
 </rdf:RDF>
 </x:xmpmeta>
-<?xpacket end="r"?>`, "\ufeff", escaped.Bytes(), producer, dates)
+<?xpacket end="r"?>`, "\ufeff", escaped.Bytes(), identifier.Bytes(), producer, dates)
 }

@@ -76,30 +76,10 @@ func TestPDFFontsAreEmbeddedSubsets(t *testing.T) {
 // TestPDFIsSound runs every kind of document through qpdf, mutool and PDFBox Preflight.
 func TestPDFIsSound(t *testing.T) {
 	t.Parallel()
-	files := map[string]*View{
-		"sample":  sample(),
-		"empty":   {},
-		"expired": with(func(v *View) { v.Status = "EXPIRED" }),
-		"void":    with(func(v *View) { v.Status = "ABOLISHED" }),
-		"jpeg":    with(func(v *View) { v.Photo = jpegFile(t, portrait(358, 441)) }),
-		"png":     with(func(v *View) { v.Photo = pngFile(t, portrait(1200, 1600)) }),
-		"badjpeg": with(func(v *View) { v.Photo = []byte("\xff\xd8\xff\xe0 no picture") }),
-		"long": with(func(v *View) {
-			v.Fields[1].Value = strings.Repeat("很长的内容，", 500)
-			v.Fields[2].Label = strings.Repeat("标", 500)
-		}),
-		"markup": with(func(v *View) { v.Title = `<证> & "照" ]]> (\)` }),
-	}
-	for i, text := range hostile {
-		if runes := []rune(text); len(runes) > 300 { // the checkers take long over many pages; one long file will do
-			text = string(runes[:300])
-		}
-		files[fmt.Sprintf("hostile%d", i)] = hostileView(text)
-	}
 	dir := t.TempDir()
 	var names []string
-	for name, v := range files {
-		data, err := PDF(v)
+	for name, v := range kinds(t) {
+		data, err := dataOf(PDF(v))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -125,7 +105,7 @@ func TestPDFIsSound(t *testing.T) {
 // TestPreflightCanFail makes sure that the checker checks: without its output intent a file is not PDF/A.
 func TestPreflightCanFail(t *testing.T) {
 	t.Parallel()
-	data, err := PDF(sample())
+	data, err := dataOf(PDF(sample()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,23 +120,29 @@ func TestPreflightCanFail(t *testing.T) {
 
 func TestPDFSameViewSameBytes(t *testing.T) {
 	t.Parallel()
-	drawn := func(v *View) []byte {
-		data, err := PDF(v)
+	id := regexp.MustCompile(`/ID \[<[0-9A-F]{32}> <[0-9A-F]{32}>\]`)
+	checkReproducible(t, PDF, func(file []byte) string { return string(id.Find(file)) })
+}
+
+// checkReproducible draws a View twice, and another one: the same bytes, and another identifier.
+func checkReproducible(t *testing.T, draw func(*View) (*File, error), id func([]byte) string) {
+	t.Helper()
+	drawn := func(change func(*View)) []byte {
+		data, err := dataOf(draw(with(change)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return data
 	}
 	photo := pngFile(t, portrait(300, 400))
-	a := drawn(with(func(v *View) { v.Photo = photo }))
-	b := drawn(with(func(v *View) { v.Photo = photo; v.At = v.At.In(time.FixedZone("elsewhere", -5*60*60)) }))
+	a := drawn(func(v *View) { v.Photo = photo })
+	b := drawn(func(v *View) { v.Photo = photo; v.At = v.At.In(time.FixedZone("elsewhere", -5*60*60)) })
 	if !bytes.Equal(a, b) {
 		t.Error("the same View gave different bytes")
 	}
-	id := regexp.MustCompile(`/ID \[<[0-9A-F]{32}> <[0-9A-F]{32}>\]`)
-	c := drawn(with(func(v *View) { v.Fields[2].Value = "李思" }))
-	if string(id.Find(a)) == "" || bytes.Equal(id.Find(a), id.Find(c)) {
-		t.Errorf("IDs %q and %q", id.Find(a), id.Find(c))
+	c := drawn(func(v *View) { v.Photo = photo; v.Fields[2].Value = "李思" })
+	if id(a) == "" || id(a) == id(c) {
+		t.Errorf("identifiers %q and %q", id(a), id(c))
 	}
 }
 
@@ -172,8 +158,41 @@ func TestPDFStanding(t *testing.T) {
 			t.Errorf("%q: only %d red pixels", status, got)
 		}
 	}
-	if got := pixels(t, saved(t, sample()), isRed); got != 0 {
+	// Red on a valid licence is the seal, and nothing else.
+	unsealed := with(func(v *View) { v.SealApart = true })
+	if got := pixels(t, saved(t, unsealed), isRed); got != 0 {
 		t.Errorf("a valid licence has %d red pixels", got)
+	}
+	if got := pixels(t, saved(t, sample()), isRed); got < 500 {
+		t.Errorf("the seal has %d red pixels", got)
+	}
+}
+
+// A file says where its seal stands, drawn or not, and which licence it is of.
+func TestFileTellsOfItself(t *testing.T) {
+	t.Parallel()
+	for name, draw := range map[string]func(*View) (*File, error){"pdf": PDF, "ofd": OFD} {
+		for _, apart := range []bool{false, true} {
+			f, err := draw(with(func(v *View) { v.SealApart = apart }))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Seal == nil || f.Seal.Page != 0 || f.Seal.Size != 40 || f.Seal.X < 100 || f.Seal.X+f.Seal.Size > 210 || f.Seal.Y < 100 || f.Seal.Y+f.Seal.Size > 297 {
+				t.Errorf("%s: seal at %+v", name, f.Seal)
+			}
+			if code := CodeOf(f.Data); code != sample().Code {
+				t.Errorf("%s: of licence %q", name, code)
+			}
+		}
+		f, err := draw(with(func(v *View) { v.Code, v.Issuer = "<x>", "" }))
+		if err != nil || f.Seal != nil || CodeOf(f.Data) != "" {
+			t.Errorf("%s: seal at %+v of %q, %v", name, f.Seal, CodeOf(f.Data), err)
+		}
+	}
+	for _, junk := range []string{"", "%PDF-", "%PDF-<dc:identifier>", "PK", strings.Repeat("<dc:identifier>", 9)} {
+		if code := CodeOf([]byte(junk)); code != "" {
+			t.Errorf("%q is of %q", junk, code)
+		}
 	}
 }
 

@@ -43,7 +43,7 @@ func TestPictures(t *testing.T) {
 		pages[name+"/desktop"] = func(w http.ResponseWriter) error { return Page(w, v, Desktop) }
 		pages[name+"/mobile"] = func(w http.ResponseWriter) error { return Page(w, v, Mobile) }
 	}
-	address, _ := site(t, pages)
+	address, _ := site(t, pages, embedded)
 	tab := browser(t)
 	for name, v := range views {
 		look(t, tab, address+"/"+name+"/desktop", filepath.Join(dir, name+"-1280.png"), 1280, false, true)

@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -95,6 +96,32 @@ func hostileView(text string) *View {
 	}
 }
 
+// kinds are Views of every kind that painters have to cope with.
+func kinds(t testing.TB) map[string]*View {
+	t.Helper()
+	all := map[string]*View{
+		"sample":  sample(),
+		"empty":   {},
+		"expired": with(func(v *View) { v.Status = "EXPIRED" }),
+		"void":    with(func(v *View) { v.Status = "ABOLISHED" }),
+		"jpeg":    with(func(v *View) { v.Photo = jpegFile(t, portrait(358, 441)) }),
+		"png":     with(func(v *View) { v.Photo = pngFile(t, portrait(1200, 1600)) }),
+		"badjpeg": with(func(v *View) { v.Photo = []byte("\xff\xd8\xff\xe0 no picture") }),
+		"long": with(func(v *View) {
+			v.Fields[1].Value = strings.Repeat("很长的内容，", 500)
+			v.Fields[2].Label = strings.Repeat("标", 500)
+		}),
+		"markup": with(func(v *View) { v.Title = `<证> & "照" ]]> (\)` }),
+	}
+	for i, text := range hostile {
+		if runes := []rune(text); len(runes) > 300 { // the checkers take long over many pages; one long file will do
+			text = string(runes[:300])
+		}
+		all[fmt.Sprintf("hostile%d", i)] = hostileView(text)
+	}
+	return all
+}
+
 // tool runs a program that the tests need. They fail without it: a check left out would look like one that passed.
 func tool(t *testing.T, name string, args ...string) string {
 	t.Helper()
@@ -105,10 +132,18 @@ func tool(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
+// dataOf is a finished file's bytes.
+func dataOf(f *File, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	return f.Data, nil
+}
+
 // saved writes a View's PDF to a file.
 func saved(t *testing.T, v *View) string {
 	t.Helper()
-	data, err := PDF(v)
+	data, err := dataOf(PDF(v))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"image"
 	"image/color"
@@ -19,15 +20,15 @@ const sealUnit = 2000.0
 
 // sealShape draws a round seal of diameter sealUnit round the origin: a ring, a star, the name on an arc from lower left to
 // lower right, and the code, if any, on an arc at the foot. Long names are set narrower, never cut.
-func sealShape(name, code string, ink colour) (*shape, error) {
+func sealShape(chain *Fonts, name, code string, ink colour) (*shape, error) {
 	f := &figure{}
 	const u = sealUnit
 	f.ring(0, 0, 0.5*u, 0.474*u)
 	f.star(0, 0.005*u, 0.15*u)
-	if err := f.arc(oneLine(name), 0.38*u, 0.128*u, 2*math.Pi*0.68, true); err != nil {
+	if err := f.arc(chain, oneLine(name), 0.38*u, 0.128*u, 2*math.Pi*0.68, true); err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
-	if err := f.arc(oneLine(code), 0.425*u, 0.06*u, 2*math.Pi*0.22, false); err != nil {
+	if err := f.arc(chain, oneLine(code), 0.425*u, 0.06*u, 2*math.Pi*0.22, false); err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
 	f.round(1)
@@ -41,6 +42,7 @@ type sealCache struct {
 }
 
 type sealKey struct {
+	fonts      *Fonts
 	name, code string
 	ink        colour
 }
@@ -48,14 +50,14 @@ type sealKey struct {
 // mostSeals bounds the cache; a template has fewer issuers, unless somebody makes names up.
 const mostSeals = 64
 
-func (c *sealCache) shape(name, code string, ink colour) (*shape, error) {
-	key := sealKey{name, code, ink}
+func (c *sealCache) shape(fonts *Fonts, name, code string, ink colour) (*shape, error) {
+	key := sealKey{fonts, name, code, ink}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s := c.kept[key]; s != nil {
 		return s, nil
 	}
-	s, err := sealShape(name, code, ink)
+	s, err := sealShape(fonts, name, code, ink)
 	if err != nil {
 		return nil, err
 	}
@@ -67,9 +69,31 @@ func (c *sealCache) shape(name, code string, ink colour) (*shape, error) {
 	return s, nil
 }
 
+// plainSeals are those of licences without a template.
+var plainSeals sealCache
+
+// setSeal draws the issuer's seal in the middle of a box, grey on a licence that is not valid; one that was never signed has none.
+func (s *sheet) setSeal(v *View, cache *sealCache, ink colour, b box) error {
+	name := cmp.Or(oneLine(v.SealName), oneLine(v.Issuer))
+	if name == "" || v.Status == "REGISTERED" {
+		return nil
+	}
+	d := min(b.w, b.h)
+	s.seal = &box{b.x + (b.w-d)/2, b.y + (b.h-d)/2, d, d}
+	if v.SealApart {
+		return nil
+	}
+	shape, err := cache.shape(s.fonts.chain, name, v.SealCode, ink)
+	if err != nil {
+		return err
+	}
+	s.place(shape, matrix{d / sealUnit, 0, 0, d / sealUnit, b.x + b.w/2, b.y + b.h/2})
+	return nil
+}
+
 // arc sets a text round the origin: above it and upright outward, or below it and read from the left. Characters are
 // size high, and as narrow as the span, an angle, wants.
-func (f *figure) arc(text string, radius, size, span float64, above bool) error {
+func (f *figure) arc(chain *Fonts, text string, radius, size, span float64, above bool) error {
 	n := utf8.RuneCountInString(text)
 	if n == 0 {
 		return nil
@@ -78,7 +102,7 @@ func (f *figure) arc(text string, radius, size, span float64, above bool) error 
 	step := min(span/float64(n), size*1.3/inner)
 	widest := 0.0
 	for _, r := range text {
-		if font, id, ok := drawnAs(r); ok {
+		if font, id, ok := chain.drawnAs(r); ok {
 			widest = max(widest, float64(font.advance(id))/float64(font.unitsPerEm))
 		}
 	}
@@ -92,12 +116,12 @@ func (f *figure) arc(text string, radius, size, span float64, above bool) error 
 		sin, cos := math.Sincos(at)
 		// The middle of the character's square stands on the circle.
 		m := matrix{cos * narrow, side * sin * narrow, -side * sin, cos, radius * sin, -side * radius * cos}
-		font, id, ok := drawnAs(r)
+		font, id, ok := chain.drawnAs(r)
 		if !ok {
 			continue
 		}
 		m.e, m.f = m.apply(-size*float64(font.advance(id))/float64(font.unitsPerEm)/2, size*0.38)
-		if _, err := f.outlines(size, string(r), m); err != nil {
+		if _, err := f.outlines(chain, size, string(r), m); err != nil {
 			return err
 		}
 		at += step
@@ -114,7 +138,7 @@ func SealPicture(name, code string, pixels int) ([]byte, error) {
 	if err := embedded.check(); err != nil {
 		return nil, err
 	}
-	seal, err := sealShape(name, code, sealRed)
+	seal, err := sealShape(embedded, name, code, sealRed)
 	if err != nil {
 		return nil, err
 	}

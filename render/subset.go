@@ -30,9 +30,53 @@ func (s *subset) add(r rune, old uint16) uint16 {
 	return id
 }
 
-// file returns the subset as a TrueType file with the tables that ISO 19005-1 6.3.4 and PDF 32000-1 9.9 want of an
-// embedded CIDFontType2 font: no cmap, no names.
+// glyphRef is a character as a document shows it.
+type glyphRef struct {
+	font int // index of the document's fonts; -1: not shown
+	id   uint16
+}
+
+// usedFonts are the fonts of one document, each with the characters that it uses.
+type usedFonts struct {
+	chain   *Fonts
+	subsets []*subset
+	known   map[rune]glyphRef
+}
+
+func newUsedFonts(chain *Fonts) *usedFonts {
+	return &usedFonts{chain: chain, known: map[rune]glyphRef{}}
+}
+
+// glyph returns how a character is drawn.
+func (t *usedFonts) glyph(r rune) glyphRef {
+	if g, ok := t.known[r]; ok {
+		return g
+	}
+	g := glyphRef{font: -1}
+	if f, old, ok := t.chain.drawnAs(r); ok {
+		i := 0
+		for ; i < len(t.subsets) && t.subsets[i].font != f; i++ {
+		}
+		if i == len(t.subsets) {
+			t.subsets = append(t.subsets, newSubset(f))
+		}
+		g = glyphRef{font: i, id: t.subsets[i].add(r, old)}
+	}
+	t.known[r] = g
+	return g
+}
+
+// file returns the subset as a TrueType file for a PDF.
 func (s *subset) file() ([]byte, error) {
+	tables, err := s.tables()
+	if err != nil {
+		return nil, err
+	}
+	return sfnt(tables), nil
+}
+
+// tables are those that ISO 19005-1 6.3.4 and PDF 32000-1 9.9 want of an embedded CIDFontType2 font: no cmap, no names.
+func (s *subset) tables() ([]sfntTable, error) {
 	f, n := s.font, len(s.old)
 	var glyf []byte
 	loca := make([]byte, 0, 4*(n+1))
@@ -57,11 +101,14 @@ func (s *subset) file() ([]byte, error) {
 	binary.BigEndian.PutUint16(head[50:], 1) // long loca
 	hhea := append([]byte(nil), f.hhea[:36]...)
 	binary.BigEndian.PutUint16(hhea[34:], uint16(n))
-	maxp := append([]byte(nil), f.maxp[:32]...)
-	binary.BigEndian.PutUint16(maxp[4:], uint16(n))
-	return sfnt([]sfntTable{
+	// Parts are drawn out and instructions left out: as many points as composites had, and none of the rest but zones.
+	most := func(at int) int {
+		return int(max(binary.BigEndian.Uint16(f.maxp[at:]), binary.BigEndian.Uint16(f.maxp[at+4:])))
+	}
+	maxp := appendUint16s(nil, 1, 0, n, most(6), most(8), 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0)
+	return []sfntTable{
 		{"glyf", glyf}, {"head", head}, {"hhea", hhea}, {"hmtx", hmtx}, {"loca", loca}, {"maxp", maxp},
-	}), nil
+	}, nil
 }
 
 type sfntTable struct {
@@ -72,14 +119,8 @@ type sfntTable struct {
 // sfnt puts tables, sorted by tag and head among them, together to a font file.
 func sfnt(tables []sfntTable) []byte {
 	n := len(tables)
-	power, log := 1, 0
-	for power*2 <= n {
-		power, log = power*2, log+1
-	}
-	out := binary.BigEndian.AppendUint32(nil, 0x00010000)
-	for _, v := range []int{n, 16 * power, log, 16*n - 16*power} {
-		out = binary.BigEndian.AppendUint16(out, uint16(v))
-	}
+	power, log := searchRange(n)
+	out := appendUint16s(nil, 1, 0, n, 16*power, log, 16*(n-power))
 	offset, headAt := 12+16*n, 0
 	for _, t := range tables {
 		if t.tag == "head" {

@@ -135,11 +135,11 @@ func (m *figureMark) svg(b []byte) []byte {
 			if i > 0 && px >= x {
 				b = append(b, ' ')
 			}
-			b = appendHundredths(b, px-x)
+			b = appendFixed(b, px-x, 100)
 			if py >= y {
 				b = append(b, ' ')
 			}
-			b = appendHundredths(b, py-y)
+			b = appendFixed(b, py-y, 100)
 		}
 		x, y = px, py
 		if operator == 'm' {

@@ -421,15 +421,15 @@ func (t *Template) lineArt(e *element) *figureMark {
 	return m
 }
 
-// lettering fills a box with letters, as large as they fit.
+// lettering fills a box with letters, as large as they fit. A template is read without a View: in the embedded fonts.
 func (p *figure) lettering(text string, b box) error {
 	f := &figure{}
-	width, err := f.outlines(1, text, matrix{a: 1, d: 1})
+	width, err := f.outlines(embedded, 1, text, matrix{a: 1, d: 1})
 	if err != nil || width == 0 {
 		return fmt.Errorf("render: no outlines: %w", err)
 	}
 	size := min(b.w/width, b.h)
-	_, err = p.outlines(size, text, matrix{1, 0, 0, 1, b.x + (b.w-width*size)/2, b.y + b.h/2 + size*0.38})
+	_, err = p.outlines(embedded, size, text, matrix{1, 0, 0, 1, b.x + (b.w-width*size)/2, b.y + b.h/2 + size*0.38})
 	return err
 }
 
@@ -520,7 +520,7 @@ func sorted[V any](m map[string]V) []string {
 // error is Problems.
 func (t *Template) Check(fields []FieldInfo) error {
 	f := &faults{lines: t.faults.lines}
-	c := &composer{fonts: newTypesetter()}
+	c := &composer{fonts: newTypesetter(embedded)}
 	photo := slices.ContainsFunc(fields, func(i FieldInfo) bool { return i.Role == "photo" && i.Type == "image" })
 	for i := range t.pages {
 		for _, e := range t.pages[i].elements {
@@ -541,7 +541,7 @@ func (t *Template) Check(fields []FieldInfo) error {
 					f.add(e.path, "目录项没有照片字段（type: image，role: photo），请增加或删去此元素")
 				}
 			case "text":
-				if r, found := Unprintable(e.Text); found {
+				if r, found := embedded.Unprintable(e.Text); found {
 					f.add(e.path, fmt.Sprintf("含有无法显示的字符 U+%04X，请改用可显示的字", r))
 				} else if _, _, whole := c.fit(e.Text, e.look, e.box, e.Vertical); !whole {
 					f.add(e.path, "文字放不下，请加大 box 或减小字号")

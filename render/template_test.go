@@ -155,7 +155,7 @@ func FuzzTemplate(f *testing.F) {
 		}
 		v := sample()
 		v.Template = template
-		if _, err := PDF(v); err != nil && !errors.Is(err, ErrOverflow) {
+		if _, err := dataOf(PDF(v)); err != nil && !errors.Is(err, ErrOverflow) {
 			t.Fatal(err)
 		}
 	})

@@ -67,21 +67,3 @@ func oneLine(s string) string {
 func invisible(r rune) bool {
 	return unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Variation_Selector, r)
 }
-
-// Unprintable returns the first character of text that no embedded font can draw, and whether there is one. Line ends
-// and tabs are drawn as such. Invisible characters count as unprintable: what cannot be seen on a licence has no place
-// in it. Invalid UTF-8 is reported as U+FFFD. The first call decompresses the font.
-func Unprintable(text string) (rune, bool) {
-	for _, r := range text {
-		if r == '\n' || r == '\r' || r == '\t' {
-			continue
-		}
-		if r == utf8.RuneError || unicode.IsControl(r) || invisible(r) {
-			return r, true
-		}
-		if _, _, ok := embedded.find(r); !ok {
-			return r, true
-		}
-	}
-	return 0, false
-}

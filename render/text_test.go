@@ -54,7 +54,7 @@ func TestUnprintable(t *testing.T) {
 		{in: "a\xffb", want: utf8.RuneError, bad: true},
 		{in: "\ue000", want: '\ue000', bad: true},
 	} {
-		if r, bad := Unprintable(c.in); r != c.want || bad != c.bad {
+		if r, bad := embedded.Unprintable(c.in); r != c.want || bad != c.bad {
 			t.Errorf("Unprintable(%q) = %q, %v; want %q, %v", c.in, r, bad, c.want, c.bad)
 		}
 	}

@@ -19,9 +19,19 @@ type View struct {
 	Purpose    string  // watermark: 仅用于…
 	At         time.Time
 	ExpiresAt  time.Time // when the page's token dies; zero: not said
+	Fonts      *Fonts    // that texts are set in; nil: the embedded ones
 	Template   *Template // the face; nil: the plain one
 	SealCode   string    // stands at the foot of the seal; may be empty
+	SealName   string    // on the seal; "": Issuer
+	SealApart  bool      // readers show the seal from the file's signature (OFD): its place stays empty
 	QR         [][]bool  // rows of modules, true is dark, without quiet zone; nil: none
+}
+
+func (v *View) fonts() *Fonts {
+	if v.Fonts == nil {
+		return embedded
+	}
+	return v.Fonts
 }
 
 // Field is a label and a value on the face.

@@ -1,0 +1,175 @@
+package caddymodule
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"licgate/licence"
+	"licgate/render"
+	"licgate/seal"
+)
+
+// SealOptions say how files are sealed.
+type SealOptions struct {
+	// SM2Stamp and P256Stamp are time-stamp authorities (RFC 3161) for the seal and for the ordinary signature. Default: the built-in one.
+	SM2Stamp  *StampAuthority `json:"sm2_stamp,omitempty"`
+	P256Stamp *StampAuthority `json:"p256_stamp,omitempty"`
+}
+
+// StampAuthority is an external time-stamp authority.
+type StampAuthority struct {
+	URL string `json:"url"`
+	// Roots is a PEM file of the certificates that its own must lead to.
+	Roots string `json:"roots"`
+}
+
+// stampTimeout bounds one question to an external time-stamp authority.
+const stampTimeout = 10 * time.Second
+
+// parseSeal parses
+//
+//	seal {
+//		timestamp sm2|p256 <url> <file of roots>
+//	}
+func parseSeal(d *caddyfile.Dispenser, o *SealOptions) error {
+	return section(d, func(word string) error {
+		if word != "timestamp" {
+			return unknownWord(d, word)
+		}
+		var algorithms string
+		s := new(StampAuthority)
+		if !d.Args(&algorithms, &s.URL, &s.Roots) || d.NextArg() {
+			return d.ArgErr()
+		}
+		target, known := map[string]**StampAuthority{"sm2": &o.SM2Stamp, "p256": &o.P256Stamp}[algorithms]
+		if !known {
+			return d.Errf("timestamp: %q is neither sm2 nor p256", algorithms)
+		}
+		*target = s
+		return nil
+	})
+}
+
+// stamper opens an external authority; nil: the built-in one.
+func (s *StampAuthority) stamper() (seal.Stamper, error) {
+	if s == nil {
+		return nil, nil
+	}
+	text, err := os.ReadFile(s.Roots)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := seal.ParseRoots(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Roots, err)
+	}
+	return &seal.HTTPStamper{URL: s.URL, Client: &http.Client{Timeout: stampTimeout}, Roots: append(roots.CAs, roots.Makers...)}, nil
+}
+
+// openSeals opens the sealing keys, beside the other keys of the platform: nodes that share those share the authority.
+func (g *gateway) openSeals(a *App) (err error) {
+	dir := filepath.Join(a.Data, "keys", "seals")
+	var stampers [2]seal.Stamper
+	if stampers[seal.SM2SM3], err = a.Seal.SM2Stamp.stamper(); err != nil {
+		return err
+	}
+	if stampers[seal.P256SHA256], err = a.Seal.P256Stamp.stamper(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	g.seals, err = take(g, fmt.Sprintf("seals:%s %+v %+v", dir, a.Seal.SM2Stamp, a.Seal.P256Stamp), func() (*seal.Authority, func() error, error) {
+		opened, err := seal.Open(dir, seal.Options{Stampers: stampers})
+		return opened, nil, keyFault(err)
+	})
+	return err
+}
+
+// sealRoots is the file, in the data folder, of what a verifier has to trust.
+const sealRoots = "seal-roots.pem"
+
+// sealPixels is the size of a seal's picture: enough for print at 42 mm, small enough for a file that holds it twice.
+const sealPixels = 240
+
+// file draws a licence from masked data as PDF or OFD, and seals it.
+func (t *trip) file(ctx context.Context, l *licence.Licence, ofd bool) ([]byte, error) {
+	view, err := t.view(l)
+	if err != nil {
+		return nil, err
+	}
+	draw, put := render.PDF, t.app.gateway.seals.SignPDF
+	if ofd {
+		view.SealApart = true
+		draw, put = render.OFD, t.app.gateway.seals.SignOFD
+	}
+	drawn, err := draw(view)
+	if err != nil {
+		return nil, fmt.Errorf("rendering a licence: %w", err)
+	}
+	s, err := t.sealOf(l)
+	if err != nil {
+		return nil, err
+	}
+	how := seal.Signing{Seal: s, At: view.At}
+	if at := drawn.Seal; at != nil {
+		how.Page, how.Box = at.Page, seal.Box{X: at.X, Y: at.Y, Width: at.Size, Height: at.Size}
+	} else if ofd {
+		how.Box = cornerSeal
+	}
+	sealed, err := put(ctx, drawn.Data, how)
+	if err != nil {
+		return nil, fmt.Errorf("sealing a licence: %w", err)
+	}
+	return sealed, nil
+}
+
+// cornerSeal is where a seal stands on an OFD page whose face has no place for one: GB/T 38540 knows no invisible seals.
+var cornerSeal = seal.Box{X: 10, Y: 10, Width: 20, Height: 20}
+
+// sealOf finds the seal that a licence is sealed with. Whose seal it is, and by which code, the registry says, not the licence: a caller may write
+// any issuer into its fields, and any seal_code.
+func (t *trip) sealOf(l *licence.Licence) (*seal.Seal, error) {
+	code, name := t.sealCode(l), t.sealName(l)
+	picture, err := render.SealPicture(name, code, sealPixels)
+	if err != nil {
+		return nil, fmt.Errorf("drawing a seal: %w", err)
+	}
+	return t.app.gateway.seals.Seal(seal.Spec{Code: cmp.Or(code, l.Department), Name: name, Department: l.Department, Picture: picture})
+}
+
+// sealCode is the item's registered seal_code; "": the department's only seal.
+func (t *trip) sealCode(l *licence.Licence) string {
+	if item, ok := t.state.item(l.Item); ok {
+		return item.SealCode
+	}
+	return ""
+}
+
+// sealName is the name on the seal: the issuing department's.
+func (t *trip) sealName(l *licence.Licence) string {
+	if d, ok := t.state.registry.Department(l.Department); ok {
+		return d.Name
+	}
+	return l.Department
+}
+
+// exportSealRoots writes the certificates that files are verified by where everybody on this machine, and who is given them, finds them.
+func (a *App) exportSealRoots() error {
+	return writePublic(filepath.Join(a.Data, sealRoots), a.gateway.seals.Roots().PEM())
+}
+
+// writePublic replaces a file that everybody may read. It is renamed into place, so that nobody reads half of it.
+func writePublic(path string, content []byte) error {
+	if err := os.WriteFile(path+".new", content, 0o644); err != nil {
+		return fmt.Errorf("licgate: writing %s: %w", filepath.Base(path), err)
+	}
+	return os.Rename(path+".new", path)
+}

@@ -1,0 +1,86 @@
+package render
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/png"
+	"strings"
+	"time"
+)
+
+// Preview is a View of a licence that nobody holds, to look at a template: every field filled with something of its kind.
+func Preview(t *Template, title string, fields []FieldInfo, at time.Time) (*View, error) {
+	v := &View{
+		Title: title, Status: "ISSUED", Code: "990105202000000A1B", IDCode: "示例-2020-001234", Holder: "示例人", Issuer: "示例市示例局",
+		IssueDate: "2020-02-14", Validity: "2020-02-14 至 长期", SealCode: "9901050012345", Viewer: "示例部门 示例人", Purpose: "仅供预览证面模板",
+		At: at, Template: t,
+	}
+	for _, f := range fields {
+		switch {
+		case f.Hidden:
+		case f.Type == "image" && f.Role == "photo":
+			picture, err := silhouette()
+			if err != nil {
+				return nil, err
+			}
+			v.Photo = picture
+		case f.Type != "image":
+			v.Fields = append(v.Fields, Field{Key: f.Key, Role: f.Role, Label: f.Label, Value: invented(f)})
+		}
+	}
+	return v, nil
+}
+
+// invented is a value of a field's kind.
+func invented(f FieldInfo) string {
+	switch f.Role {
+	case "holder_name":
+		return "示例人"
+	case "holder_identity_num":
+		return "990105199001011234"
+	case "id_code":
+		return "示例-2020-001234"
+	case "issue_org_name":
+		return "示例市示例局"
+	}
+	switch {
+	case f.Type == "date" || strings.HasSuffix(f.Role, "_date"):
+		return "2020-02-14"
+	case f.Type == "number" || f.Type == "integer":
+		return "100"
+	case f.Type == "boolean":
+		return "是"
+	}
+	return f.Label + "示例"
+}
+
+// silhouette is a photo of nobody: head and shoulders, grey on white.
+func silhouette() ([]byte, error) {
+	const side = 256
+	f := ellipse(0.5, 0.4, 0.15, 0.19)
+	f.join(ellipse(0.5, 1.05, 0.33, 0.4))
+	m := image.NewGray(image.Rect(0, 0, side*7/10, side))
+	cover := f.coverage(side, matrix{side, 0, 0, side, 0, 0})
+	for y := range m.Rect.Dy() {
+		for x := range m.Rect.Dx() {
+			m.Pix[y*m.Stride+x] = 0xff - cover[y*side+x+side*3/20]/2
+		}
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, m); err != nil {
+		return nil, fmt.Errorf("encode silhouette: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// Fits says, before a licence is made, whether its template takes the values: the error wraps ErrOverflow and names the field.
+func Fits(v *View) error {
+	if v.Template == nil {
+		return nil
+	}
+	plain := *v
+	plain.Photo = nil // always fits, and takes long to read
+	d := &drawing{fonts: newTypesetter(v.fonts())}
+	return newComposer(&plain, d.fonts).faces(d)
+}

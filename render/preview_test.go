@@ -1,0 +1,51 @@
+package render
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestPreview(t *testing.T) {
+	t.Parallel()
+	for _, name := range ShippedTemplates() {
+		item := shippedItem(t, name)
+		v, err := Preview(shipped(t, name), item.Name, item.infos(), time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Fits(v); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		text := squeezed(tool(t, "pdftotext", "-raw", saved(t, v), "-"))
+		for _, f := range v.Fields {
+			if !isDate(f.Value) && f.Role != "id_code" && !strings.Contains(text, squeezed(f.Value)) {
+				t.Errorf("%s: %s is not shown", name, f.Label)
+			}
+		}
+		if hasPhoto := v.Template.pictured(); hasPhoto != (v.Photo != nil) {
+			t.Errorf("%s: photo %v", name, v.Photo != nil)
+		}
+	}
+}
+
+func TestFits(t *testing.T) {
+	t.Parallel()
+	text := strings.Replace(small, "field: XM,", "field: XM, overflow: refuse,", 1)
+	template, err := Parse([]byte(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &View{Template: template, Fields: []Field{{Key: "XM", Label: "姓名", Value: "欧阳"}}}
+	if err := Fits(v); err != nil {
+		t.Errorf("error %v", err)
+	}
+	v.Fields[0].Value = strings.Repeat("长", 50)
+	if err := Fits(v); !errors.Is(err, ErrOverflow) || !strings.Contains(err.Error(), "姓名") || strings.Contains(err.Error(), "长") {
+		t.Errorf("error %v", err)
+	}
+	if err := Fits(&View{}); err != nil {
+		t.Errorf("error %v", err)
+	}
+}

@@ -281,7 +281,7 @@ func (a *Authorize) judge(r *http.Request, t *trip) error {
 	case protocol.Verify:
 		return a.judgeCheck(r, t)
 
-	default: // tables 5–12: the item stands in the path
+	default: // tables 5–12 and the calls like them: the item stands in the path
 		item, ok := t.state.item(c.ItemCode)
 		if !ok {
 			return protocol.Fail(protocol.CodeNoItem, "")

@@ -62,6 +62,7 @@ func init() {
 		{Name: "render", Usage: "preview | templates | template", Short: "检查、预览证面模板，列出随程序提供的模板", CobraFunc: renderCommands},
 		{Name: "doctor", Usage: "[--integrity]", Short: "检查数据目录、密钥、存储、审计与证书", CobraFunc: doctorCommand},
 		{Name: "selfcheck", Usage: "--url https://HOST:PORT --app-key KEY --account NAME [--ca FILE] [--secrets-file FILE] [--item CODE]… [--service-item CODE]…", Short: "业务系统一侧的接入自检", Long: selfcheckHelp, CobraFunc: selfcheckCommand},
+		{Name: "archive", Usage: "export", Short: "业务系统一侧：成批归档本部门签发的证照", CobraFunc: archiveCommands},
 	} {
 		caddycmd.RegisterCommand(c)
 	}

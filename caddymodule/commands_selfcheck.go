@@ -1,9 +1,6 @@
 package caddymodule
 
 import (
-	"bufio"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,10 +15,8 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"licgate/client"
-	"licgate/licence"
 )
 
 const selfcheckHelp = `业务系统拿到接入信息后，在自己的服务器上检查能否正常接入：网络、证书、时钟、登录、部门、目录、权限、退出。
@@ -40,24 +35,17 @@ const selfcheckHelp = `业务系统拿到接入信息后，在自己的服务器
 func selfcheckCommand(cmd *cobra.Command) {
 	var o selfcheckOptions
 	f := cmd.Flags()
-	f.StringVar(&o.address, "url", "", "网关地址 API_ROOT，例如 https://zz.example.gov.cn:8443")
-	f.StringVar(&o.appKey, "app-key", "", "app_key")
-	f.StringVar(&o.account, "account", "", "账户")
-	f.StringVar(&o.ca, "ca", "", "根证书文件（PEM）；默认用本机信任的根证书")
-	f.StringVar(&o.secrets, "secrets-file", "", "密钥文件，权限须为 0600；默认提示输入或读标准输入")
+	o.flags(cmd)
 	f.StringArrayVar(&o.items, "item", nil, "应当能用的证照目录编码，可重复")
 	f.StringArrayVar(&o.serviceItems, "service-item", nil, "应当能用的事项编码，可重复")
 	f.StringArrayVar(&o.needs, "need", []string{"function_call"}, "要检查的需求，可重复："+strings.Join(provableNeeds(), "、"))
 	f.Bool("json", false, "输出 JSON")
-	for _, name := range []string{"ca", "secrets-file"} {
-		_ = cmd.MarkFlagFilename(name)
-	}
 	run(cmd, cobra.NoArgs, func(cmd *cobra.Command, _ []string) error { return selfcheckRun(cmd, o) })
 }
 
 type selfcheckOptions struct {
-	address, appKey, account, ca, secrets string
-	items, serviceItems, needs            []string
+	caller
+	items, serviceItems, needs []string
 }
 
 func provableNeeds() []string { return slices.Sorted(maps.Keys(provable)) }
@@ -67,22 +55,12 @@ var serviceItemShape = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
 
 // check finds wrong usage before anything is asked for or sent.
 func (o *selfcheckOptions) check() (*url.URL, error) {
-	for _, one := range []struct{ flag, value string }{{"url", o.address}, {"app-key", o.appKey}, {"account", o.account}} {
-		if one.value == "" {
-			return nil, usageError("缺少 --" + one.flag)
-		}
+	root, err := o.caller.check()
+	if err != nil {
+		return nil, err
 	}
-	root, err := url.Parse(o.address)
-	if err != nil || root.Scheme != "https" || root.Hostname() == "" || root.User != nil || strings.Trim(root.Path, "/") != "" ||
-		root.RawQuery != "" || root.ForceQuery || root.Fragment != "" {
-		// The text is not repeated: it may hold a password.
-		return nil, usageError("--url 须为 https://主机名[:端口]")
-	}
-	root.Path = ""
-	for _, item := range o.items {
-		if _, ok := licence.ParseItemCode(item); !ok {
-			return nil, usageError(fmt.Sprintf("目录编码 %q 不对：须为 9、15 或 24 位数字与大写字母", item))
-		}
+	if err := checkItemCodes(o.items); err != nil {
+		return nil, err
 	}
 	for _, code := range o.serviceItems {
 		if !serviceItemShape.MatchString(code) {
@@ -110,13 +88,7 @@ func selfcheckRun(cmd *cobra.Command, o selfcheckOptions) error {
 	if err != nil {
 		return usageError(fmt.Sprintf("--ca：%v", err))
 	}
-	appSecret, password, err := o.credentials(cmd)
-	if err != nil {
-		return err
-	}
-	c, err := client.New(client.Config{URL: root.String(), CAFile: o.ca, Timeout: stepPatience, Credentials: client.Credentials{
-		AppKey: o.appKey, AppSecret: appSecret, Account: o.account, Password: password,
-	}})
+	c, err := o.connect(cmd, root, stepPatience, "")
 	if err != nil {
 		return err
 	}
@@ -215,121 +187,4 @@ func printable(text string) string {
 		}
 		return -1
 	}, text)
-}
-
-func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// credentials finds app_secret and password, never in the arguments or the environment, which other users can read.
-func (o *selfcheckOptions) credentials(cmd *cobra.Command) (appSecret, password client.Secret, err error) {
-	in := cmd.InOrStdin()
-	switch {
-	case o.secrets != "":
-		return o.readSecrets()
-	case isTerminal(in):
-		var given []client.Secret
-		if given, err = askHidden(cmd, in.(*os.File), "app_secret（"+o.appKey+"）：", "口令（"+o.account+"）："); err == nil {
-			appSecret, password = given[0], given[1]
-		}
-	default:
-		appSecret, password, err = twoLines(in)
-	}
-	if err == nil && (appSecret.IsZero() || password.IsZero()) {
-		err = usageError("app_secret 与口令不能为空；不在终端上运行时，请从标准输入给出两行，或用 --secrets-file")
-	}
-	return appSecret, password, err
-}
-
-// maxSecrets bounds what is read as secrets, in bytes.
-const maxSecrets = 1 << 20
-
-// readSecrets reads what `licgate apply --secrets-out` writes. A file that others may read is refused before it is read.
-func (o *selfcheckOptions) readSecrets() (appSecret, password client.Secret, err error) {
-	f, err := os.Open(o.secrets)
-	if err != nil {
-		return appSecret, password, usageError(fmt.Sprintf("读不到密钥文件：%v", err))
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return appSecret, password, fmt.Errorf("密钥文件：%w", err)
-	case !info.Mode().IsRegular():
-		return appSecret, password, usageError(fmt.Sprintf("%s 不是普通文件", o.secrets))
-	case info.Mode().Perm()&0o077 != 0:
-		return appSecret, password, usageError(fmt.Sprintf("密钥文件 %s 权限为 %04o，其他用户可访问；请执行 chmod 600 %s", o.secrets, info.Mode().Perm(), o.secrets))
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxSecrets))
-	if err != nil {
-		return appSecret, password, fmt.Errorf("密钥文件：%w", err)
-	}
-	var list []struct {
-		Kind, Key string
-		Value     client.Secret
-	}
-	if json.Unmarshal(text, &list) != nil {
-		// The cause is not repeated: it may quote a secret.
-		return appSecret, password, usageError(o.secrets + ` 不是密钥文件，须为 [{"kind":"app_secret","key":"…","value":"…"},{"kind":"password","key":"…","value":"…"}]`)
-	}
-	for _, one := range list {
-		switch {
-		case one.Kind == "app_secret" && one.Key == o.appKey:
-			appSecret = one.Value
-		case one.Kind == "password" && one.Key == o.account:
-			password = one.Value
-		}
-	}
-	switch {
-	case appSecret.IsZero():
-		return appSecret, password, usageError(fmt.Sprintf("%s 中没有应用 %s 的 app_secret", o.secrets, o.appKey))
-	case password.IsZero():
-		return appSecret, password, usageError(fmt.Sprintf("%s 中没有账户 %s 的口令", o.secrets, o.account))
-	}
-	return appSecret, password, nil
-}
-
-// twoLines reads app_secret and password from a pipe.
-func twoLines(in io.Reader) (appSecret, password client.Secret, err error) {
-	lines := bufio.NewScanner(io.LimitReader(in, maxSecrets))
-	for _, to := range []*client.Secret{&appSecret, &password} {
-		if lines.Scan() {
-			*to = client.NewSecret(strings.TrimSuffix(lines.Text(), "\r"))
-		}
-	}
-	if lines.Err() != nil {
-		return appSecret, password, errors.New("标准输入读不完")
-	}
-	return appSecret, password, nil
-}
-
-// askHidden asks on a terminal for texts that it does not show. The echo is off before the prompt is there, so that what is pasted early
-// does not show either, and it comes back however the process ends.
-func askHidden(cmd *cobra.Command, terminal *os.File, prompts ...string) ([]client.Secret, error) {
-	fd := int(terminal.Fd())
-	before, err := term.MakeRaw(fd)
-	if err != nil {
-		return nil, fmt.Errorf("终端：%w", err)
-	}
-	defer func() { _ = term.Restore(fd, before) }()
-	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	defer context.AfterFunc(ctx, func() {
-		_ = term.Restore(fd, before)
-		os.Exit(exitFailed)
-	})()
-	dialogue := term.NewTerminal(struct {
-		io.Reader
-		io.Writer
-	}{terminal, cmd.ErrOrStderr()}, "")
-	var answers []client.Secret
-	for _, prompt := range prompts {
-		text, err := dialogue.ReadPassword(prompt)
-		if err != nil { // Ctrl-C and Ctrl-D too
-			return nil, errInterrupted
-		}
-		answers = append(answers, client.NewSecret(text))
-	}
-	return answers, nil
 }

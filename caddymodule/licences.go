@@ -83,7 +83,7 @@ func (l *Licences) handlers() map[protocol.Interface]answerer {
 		protocol.PsnHolder: l.holder, protocol.Auth: l.auth,
 		protocol.Token: l.token, protocol.GetTokenQR: l.token,
 		protocol.GetLicense: l.getLicense, protocol.GetLicenseQR: l.getLicense,
-		protocol.Archive: l.archive, protocol.ArchiveQR: l.archive,
+		protocol.Archive: l.archive, protocol.ArchiveQR: l.archive, protocol.ArchiveList: l.archiveList,
 	}
 }
 

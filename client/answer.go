@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 )
 
 // Answer is the common envelope of a SUCCESS with its data. Keep ResponseID with your own records: the platform's audit goes by it.
@@ -31,6 +32,7 @@ type Error struct {
 	InnerCode  string // the closer reason, often ""
 	ResponseID string // for the platform's administrators
 	HTTPStatus int
+	RetryAfter time.Duration // how long to wait before the same call, as the gateway says of a rate that was exceeded; 0: it does not
 }
 
 // Error names code, text and response_id. The gateway puts no secret and no personal data into them.
@@ -52,10 +54,15 @@ const (
 	codeRate     = "50001"
 )
 
+// RateExceeded reports whether the call was refused for its rate alone: it was not done, and may be repeated after RetryAfter.
+func (e *Error) RateExceeded() bool {
+	return e.Code == codeRate || e.HTTPStatus == http.StatusTooManyRequests
+}
+
 // Temporary reports whether the same call may succeed later: the rate was exceeded, or the gateway or what is behind it failed.
 // Of a call that writes, ask for its outcome first.
 func (e *Error) Temporary() bool {
-	return e.Code == codeRate || e.HTTPStatus == http.StatusTooManyRequests || e.HTTPStatus >= http.StatusInternalServerError
+	return e.RateExceeded() || e.HTTPStatus >= http.StatusInternalServerError
 }
 
 // tokenRefused reports whether the gateway did not know the session.

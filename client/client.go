@@ -25,6 +25,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -269,8 +270,21 @@ func (c *Client) exchange(ctx context.Context, q *request, token Secret) (*Raw, 
 	if answer.CorrelationID != "" && answer.CorrelationID != q.id {
 		return nil, fmt.Errorf("%w: %s %s", ErrMixedUp, q.method, q.path)
 	}
+	var refusal *Error
+	if errors.As(err, &refusal) {
+		refusal.RetryAfter = retryAfter(resp.Header)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return answer, nil
+}
+
+// retryAfter reads the seconds of Retry-After (RFC 9110 §10.2.3), a day at most; the gateway writes no dates there.
+func retryAfter(h http.Header) time.Duration {
+	seconds, err := strconv.Atoi(h.Get("Retry-After"))
+	if err != nil || seconds < 0 || seconds > 86400 {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
 }

@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"licgate/client"
 )
@@ -298,6 +299,21 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]time.Duration{"7": 7 * time.Second, "": 0, "-1": 0, "soon": 0, "99999999999": 0} {
+		c := loggedIn(t, func(w http.ResponseWriter, q seen) {
+			w.Header().Set("Retry-After", header)
+			refuse(w, q, http.StatusTooManyRequests, "50001")
+		})
+		_, err := c.GetLicense(t.Context(), "A")
+		var e *client.Error
+		if !errors.As(err, &e) || !e.RateExceeded() || e.RetryAfter != want {
+			t.Errorf("Retry-After %q: %v, %v", header, e.RetryAfter, err)
+		}
+	}
+}
+
 // What is wrong below the envelope never tells the address, which holds codes.
 func TestNoAnswer(t *testing.T) {
 	t.Parallel()
@@ -444,15 +460,16 @@ func TestInterfaces(t *testing.T) {
 	t.Parallel()
 	var got seen
 	answers := map[string]string{
-		"/security/get_current_user": `{"account":"zhangbin","service_org":"市民政局","service_org_code":"11110000000021135M","role":"user"}`,
-		"/license_item/list":         `[{"license_item_code":"305018201","status":"PUBLISH","is_open":true,"fields":[{"key":"CZR","is_sensitive":true}]}]`,
-		"/license/auth":              `[{"license_code":"L","license_status":"ISSUED","holder_name":"李**","data_fields":{"CZR":"李**"}}]`,
-		"/license/token":             `{"license_access_token":"lgt1_x","expires_in":"2026-11-23 21:32:45.265"}`,
-		"/license/get_license":       `{"license_code":"L","license_item_code":"305018201"}`,
-		"/license/archive":           `{"file_name":"L.pdf","file_data":"JVBERg=="}`,
-		"/license/305018201/create":  `{"license_code":"L","auth_code":"A"}`,
-		"/license/305018201/issue":   `{"license_code":"L","auth_code":"A"}`,
-		"/license/305018201/sign":    `null`,
+		"/security/get_current_user":      `{"account":"zhangbin","service_org":"市民政局","service_org_code":"11110000000021135M","role":"user"}`,
+		"/license_item/list":              `[{"license_item_code":"305018201","status":"PUBLISH","is_open":true,"fields":[{"key":"CZR","is_sensitive":true}]}]`,
+		"/license/auth":                   `[{"license_code":"L","license_status":"ISSUED","holder_name":"李**","data_fields":{"CZR":"李**"}}]`,
+		"/license/token":                  `{"license_access_token":"lgt1_x","expires_in":"2026-11-23 21:32:45.265"}`,
+		"/license/get_license":            `{"license_code":"L","license_item_code":"305018201"}`,
+		"/license/archive":                `{"file_name":"L.pdf","file_data":"JVBERg=="}`,
+		"/license/305018201/archive_list": `{"licenses":[{"license_code":"L","issue_date":"2026-01-31","issue_time":"2026-01-31 08:00:00","auth_code":"A"}],"next_after":"L"}`,
+		"/license/305018201/create":       `{"license_code":"L","auth_code":"A"}`,
+		"/license/305018201/issue":        `{"license_code":"L","auth_code":"A"}`,
+		"/license/305018201/sign":         `null`,
 	}
 	c := loggedIn(t, func(w http.ResponseWriter, q seen) {
 		got = q
@@ -498,6 +515,15 @@ func TestInterfaces(t *testing.T) {
 	check("get_license", err, one != nil && one.Data.ItemCode == "305018201" && got.query.Get("auth_code") == "A")
 	file, err := c.Archive(ctx, "A")
 	check("archive", err, file != nil && string(file.Data.Data) == "%PDF" && in("auth_code") == "A" && len(got.query) == 0)
+
+	_, err = c.ArchiveAs(ctx, client.ArchiveRequest{AuthCode: "A", FileType: "OFD", ShowSensitiveData: true})
+	check("archive as OFD", err, in("file_type") == "OFD" && in("show_sensitive_data") == true)
+	page, err := c.ArchiveList(ctx, "305018201", client.ArchiveQuery{ServiceItemCode: "110103MZ001", Since: "2026-01-31", After: "K", PageSize: 7})
+	check("archive_list", err, page != nil && page.Data.Next == "L" && page.Data.Licenses[0].AuthCode == "A" && page.TotalCount == 1 &&
+		in("data", "service_item_code") == "110103MZ001" && in("data", "since") == "2026-01-31" && in("data", "after") == "K" && in("data", "page_size") == 7.0)
+	answers["/license/305018201/archive_list"] = `{"licenses":[],"next_after":null}`
+	page, err = c.ArchiveList(ctx, "305018201", client.ArchiveQuery{ServiceItemCode: "S"})
+	check("archive_list, the end", err, page != nil && page.Data.Next == "" && len(page.Data.Licenses) == 0 && in("data", "since") == nil)
 
 	making := client.Making{Business: business, DataFields: map[string]any{"CZR": "李大华"}, LicenseGroup: "1"}
 	created, err := c.Create(ctx, "305018201", making)

@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// interfaces are the standard's 21 and the three extra calls.
+// interfaces are the standard's 21 and the extra calls.
 var interfaces = strings.Fields(`login logout get_current_user list create update delete sign change abolish batch_create batch_sign
-psn_holder auth token get_license view_license get_license_qr get_token_qr archive_qr view_mobile archive issue verify`)
+psn_holder auth token get_license view_license get_license_qr get_token_qr archive_qr view_mobile archive issue archive_list verify`)
 
 // Each interface: what it does, and what it refuses in its daily use.
 func TestInterfaces(t *testing.T) {
@@ -515,6 +515,8 @@ func archiveFiles(t *testing.T, c *caller, w *witness) {
 			t.Error("the file shows what is sensitive")
 		}
 	}
+	c.get("/license/"+marriage+"/archive_list", "service_item_code", service).must(t)
+	w.refused(t, c.get("/license/"+marriage+"/archive_list"), http.StatusOK, "10002", "service_item_code")
 	w.refused(t, c.get("/license/archive"), http.StatusOK, "10002", "auth_code")
 	w.refused(t, c.get("/license/archive", "auth_code", code, "file_type", "DOC"), http.StatusOK, "40016", "PDF", "OFD")
 	w.refused(t, c.get("/license/archive", "auth_code", "x"), http.StatusOK, "40010")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // maxHolders is how many identity numbers one look-up takes.
@@ -26,6 +27,64 @@ func (s *Service) EverHeld(ctx context.Context, identityNum, after string, limit
 		codes = append(codes, row.Code)
 	}
 	return codes, nil
+}
+
+// IssuePage is a page of what a department issued, oldest first.
+type IssuePage struct {
+	Licences []*Licence
+	// Next is the code behind which the next page begins; "": there is none.
+	Next string
+	// Total counts all, on a first page; nil on the others.
+	Total *int
+}
+
+// ByIssue returns the ISSUED licences of an item that the actor's department issued since a time (zero: ever), at most limit of those behind
+// the code after ("": from the beginning), which must be one of them, or have been one. Who issues meanwhile adds to the end, so that a walk
+// through all pages misses nothing that was there when it began. A licence that does not open is ErrTampered; one that was shredded is left out.
+func (s *Service) ByIssue(ctx context.Context, a Actor, item *Item, since time.Time, after string, limit int) (IssuePage, error) {
+	from, behind := since, ""
+	if after != "" {
+		row, err := s.Store.Find(ctx, after)
+		if err != nil {
+			return IssuePage{}, fmt.Errorf("licence: find %s: %w", after, err)
+		}
+		if row.Department != a.Department || row.Item != item.Code || row.IssueTime.IsZero() {
+			return IssuePage{}, ErrNotFound
+		}
+		if !row.IssueTime.Before(since) {
+			from, behind = row.IssueTime, row.Code
+		}
+	}
+	rows, err := s.Store.ListIssued(ctx, item.Code, a.Department, from, behind, limit)
+	if err != nil {
+		return IssuePage{}, fmt.Errorf("licence: list what was issued: %w", err)
+	}
+	var page IssuePage
+	if after == "" {
+		total, err := s.Store.CountIssued(ctx, item.Code, a.Department, from, behind)
+		if err != nil {
+			return IssuePage{}, fmt.Errorf("licence: count what was issued: %w", err)
+		}
+		page.Total = &total
+	}
+	if len(rows) == limit && limit > 0 {
+		page.Next = rows[limit-1].Code
+	}
+	for _, row := range rows {
+		l, err := s.open(row)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return IssuePage{}, err
+		}
+		// The sealed content decides, not the index that led here.
+		if l.State != Issued || l.Department != a.Department || l.Item != item.Code {
+			return IssuePage{}, fmt.Errorf("%w: who issued %s", ErrTampered, l.Code)
+		}
+		page.Licences = append(page.Licences, l)
+	}
+	return page, nil
 }
 
 // ByHolder returns ISSUED licences (of any department) of the given items that any of the identity numbers holds,

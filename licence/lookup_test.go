@@ -181,3 +181,75 @@ func TestAnotherKeyOpensNothing(t *testing.T) {
 		t.Error("the row was rewritten")
 	}
 }
+
+func TestByIssue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	issue := func(a licence.Actor, item, number string) string {
+		t.Helper()
+		w.pass(time.Minute)
+		made, err := w.Issue(t.Context(), a, marriage(func(i *licence.Item) { i.Code = item }), numbered(number))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return made.Licence.Code
+	}
+	list := func(a licence.Actor, since time.Time, after string, limit int) licence.IssuePage {
+		t.Helper()
+		page, err := w.ByIssue(t.Context(), a, marriage(), since, after, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return page
+	}
+	const item = "305018201"
+	var own []string
+	for i := range 5 {
+		own = append(own, issue(civil, item, fmt.Sprintf("J-%d", i)))
+		issue(other, item, fmt.Sprintf("K-%d", i))
+	}
+	elsewhere := issue(civil, "100185101", "J-9")
+	unsigned := w.create(t, numbered("J-8")).Licence.Code
+	if _, err := w.Abolish(t.Context(), civil, marriage(), at(own[2]), ""); err != nil {
+		t.Fatal(err)
+	}
+	valid := []string{own[0], own[1], own[3], own[4]}
+
+	// Pages follow one another, and none is missed when the licence at the border is abolished meanwhile.
+	first := list(civil, time.Time{}, "", 2)
+	if !slices.Equal(codesOf(first.Licences), valid[:2]) || first.Next != own[1] || first.Total == nil || *first.Total != 4 {
+		t.Errorf("first page: %v, next %s, total %v", codesOf(first.Licences), first.Next, first.Total)
+	}
+	if _, err := w.Abolish(t.Context(), civil, marriage(), at(own[1]), ""); err != nil {
+		t.Fatal(err)
+	}
+	second := list(civil, time.Time{}, first.Next, 2)
+	if !slices.Equal(codesOf(second.Licences), valid[2:]) || second.Next != own[4] || second.Total != nil {
+		t.Errorf("second page: %v, next %s, total %v", codesOf(second.Licences), second.Next, second.Total)
+	}
+	last := list(civil, time.Time{}, second.Next, 2)
+	if len(last.Licences) != 0 || last.Next != "" {
+		t.Errorf("last page: %v, next %s", codesOf(last.Licences), last.Next)
+	}
+
+	// Since a time; a later since wins over an earlier cursor.
+	since := w.load(t, own[4]).IssueTime
+	if page := list(civil, since, "", 10); !slices.Equal(codesOf(page.Licences), own[4:]) || *page.Total != 1 || page.Next != "" {
+		t.Errorf("since: %v of %d", codesOf(page.Licences), *page.Total)
+	}
+	if page := list(civil, since, own[0], 10); !slices.Equal(codesOf(page.Licences), own[4:]) {
+		t.Errorf("since, behind an earlier one: %v", codesOf(page.Licences))
+	}
+	if page := list(civil, since.Add(time.Millisecond), "", 10); len(page.Licences) != 0 || *page.Total != 0 {
+		t.Errorf("since a moment later: %v", codesOf(page.Licences))
+	}
+
+	// Nobody's else licences, and no cursor that is not among one's own.
+	if page := list(other, time.Time{}, "", 10); len(page.Licences) != 5 {
+		t.Errorf("another department: %v", codesOf(page.Licences))
+	}
+	for _, after := range []string{list(other, time.Time{}, "", 1).Licences[0].Code, elsewhere, unsigned, "nothing"} {
+		_, err := w.ByIssue(t.Context(), civil, marriage(), time.Time{}, after, 10)
+		wantErr(t, "behind "+after, err, licence.ErrNotFound)
+	}
+}

@@ -87,6 +87,11 @@ type Store interface {
 	// ListRegistered returns codes of REGISTERED licences of the item made by department, oldest first; bizNum and divisionCode
 	// narrow when not empty.
 	ListRegistered(ctx context.Context, item, department, bizNum, divisionCode string, limit int) ([]string, error)
+	// ListIssued returns ISSUED licences of the item that department issued, by IssueTime ascending then Code: at most limit of those issued
+	// at from whose code is behind the code after, or issued later.
+	ListIssued(ctx context.Context, item, department string, from time.Time, after string, limit int) ([]Stored, error)
+	// CountIssued counts what ListIssued would return without limit.
+	CountIssued(ctx context.Context, item, department string, from time.Time, after string) (int, error)
 	// HasLicences reports whether any licence of the item exists, tombstones not counted.
 	HasLicences(ctx context.Context, item string) (bool, error)
 	// FindCode returns a code, expired or not.

@@ -179,6 +179,7 @@ func TestTables(t *testing.T) {
 	interfaces := []string{
 		"create", "update", "delete", "sign", "change", "abolish", "batch_create", "batch_sign", "psn_holder", "auth", "token",
 		"get_license", "view_license", "get_license_qr", "get_token_qr", "archive_qr", "view_mobile", "archive", "issue",
+		"archive_list",
 	}
 	for _, name := range interfaces {
 		if !governed[name] {

@@ -19,24 +19,24 @@ func TestExplain(t *testing.T) {
 		"allowed, with all ways that lead there": {
 			Request{"grouped", "desk", "EAST", "MARRIAGE", "auth", "MZ001"},
 			`{"allow":true,"reason":"allowed","steps":[` +
-				`{"part":"application","subject":"app:grouped","effect":"allow","line":"p, app:grouped, EAST, group:all, function_call, *, allow","place":70,"via":["g2, MARRIAGE, group:family","g2, group:family, group:all"]},` +
+				`{"part":"application","subject":"app:grouped","effect":"allow","line":"p, app:grouped, EAST, group:all, function_call, *, allow","place":71,"via":["g2, MARRIAGE, group:family","g2, group:family, group:all"]},` +
 				`{"part":"account","subject":"acct:desk","effect":"allow","line":"p, role:user, *, *, auth, *, allow","place":10,"via":["g, acct:desk, role:desk, EAST","g, role:desk, role:user, EAST"]},` +
-				`{"part":"service_item","subject":"svc:MZ001","effect":"allow","line":"p, svc:MZ001, EAST, MARRIAGE, function_call, *, allow","place":30}],"version":7}`,
+				`{"part":"service_item","subject":"svc:MZ001","effect":"allow","line":"p, svc:MZ001, EAST, MARRIAGE, function_call, *, allow","place":31}],"version":7}`,
 		},
 		"from above": {
 			Request{"city", "clerk1", "EAST1", "MARRIAGE", "create", ""},
 			`{"allow":true,"reason":"allowed","steps":[` +
-				`{"part":"application","subject":"app:city","effect":"allow","line":"p, app:city, CITY, *, issue, *, allow","place":36,"via":["g3, EAST1, EAST","g3, EAST, CITY"]},` +
+				`{"part":"application","subject":"app:city","effect":"allow","line":"p, app:city, CITY, *, issue, *, allow","place":37,"via":["g3, EAST1, EAST","g3, EAST, CITY"]},` +
 				`{"part":"account","subject":"acct:clerk1","effect":"allow","line":"p, role:issuer, *, *, create, *, allow","place":1,"via":["g, acct:clerk1, role:issuer, EAST1"]}],"version":7}`,
 		},
 		"every failing part is shown": {
 			Request{"ghost", "suspended", "EAST", "PERMIT", "auth", "MZ001"},
 			`{"allow":false,"reason":"account_denied","steps":[` +
 				`{"part":"application","subject":"app:ghost","effect":"none"},` +
-				`{"part":"account","subject":"acct:suspended","effect":"deny","line":"p, acct:suspended, *, *, *, *, deny","place":61},` +
+				`{"part":"account","subject":"acct:suspended","effect":"deny","line":"p, acct:suspended, *, *, *, *, deny","place":62},` +
 				`{"part":"service_item","subject":"svc:MZ001","effect":"none"}],"version":7,"misses":[` +
-				`{"part":"service_item","subject":"svc:MZ001","line":"p, svc:MZ002, EAST, PERMIT, function_call, *, allow","place":31,"differs":[{"member":"service_item","asked":"MZ001","needed":"MZ002"}]},` +
-				`{"part":"service_item","subject":"svc:MZ001","line":"p, svc:MZ001, EAST, MARRIAGE, function_call, *, allow","place":30,"differs":[{"member":"item","asked":"PERMIT","needed":"MARRIAGE"}]}]}`,
+				`{"part":"service_item","subject":"svc:MZ001","line":"p, svc:MZ002, EAST, PERMIT, function_call, *, allow","place":32,"differs":[{"member":"service_item","asked":"MZ001","needed":"MZ002"}]},` +
+				`{"part":"service_item","subject":"svc:MZ001","line":"p, svc:MZ001, EAST, MARRIAGE, function_call, *, allow","place":31,"differs":[{"member":"item","asked":"PERMIT","needed":"MARRIAGE"}]}]}`,
 		},
 		"no grant needed": {
 			Request{"hydj", "maker", "EAST", "", "list", ""},
@@ -63,23 +63,23 @@ func TestExplainClear(t *testing.T) {
 			Request{"names", "reader", "EAST", "MARRIAGE", "", ""},
 			"CZR",
 			`{"allow":true,"reason":"allowed","steps":[` +
-				`{"part":"application","subject":"app:names","effect":"allow","line":"p, app:names, EAST, group:names, clear, *, allow","place":93,"via":["g2, MARRIAGE#CZR, group:names"]},` +
-				`{"part":"account","subject":"acct:reader","effect":"allow","line":"p, role:sensitive_reader, *, group:sensitive, clear, *, allow","place":20,"via":["g, acct:reader, role:sensitive_reader, EAST","g2, MARRIAGE#CZR, MARRIAGE","g2, MARRIAGE, group:sensitive"]}],"version":7}`,
+				`{"part":"application","subject":"app:names","effect":"allow","line":"p, app:names, EAST, group:names, clear, *, allow","place":94,"via":["g2, MARRIAGE#CZR, group:names"]},` +
+				`{"part":"account","subject":"acct:reader","effect":"allow","line":"p, role:sensitive_reader, *, group:sensitive, clear, *, allow","place":21,"via":["g, acct:reader, role:sensitive_reader, EAST","g2, MARRIAGE#CZR, MARRIAGE","g2, MARRIAGE, group:sensitive"]}],"version":7}`,
 		},
 		"denied": {
 			Request{"butone", "reader", "EAST", "MARRIAGE", "", ""},
 			"CZR",
 			`{"allow":false,"reason":"app_denied","steps":[` +
-				`{"part":"application","subject":"app:butone","effect":"deny","line":"p, app:butone, EAST, MARRIAGE#CZR, clear, *, deny","place":87},` +
-				`{"part":"account","subject":"acct:reader","effect":"allow","line":"p, role:sensitive_reader, *, group:sensitive, clear, *, allow","place":20,"via":["g, acct:reader, role:sensitive_reader, EAST","g2, MARRIAGE#CZR, MARRIAGE","g2, MARRIAGE, group:sensitive"]}],"version":7}`,
+				`{"part":"application","subject":"app:butone","effect":"deny","line":"p, app:butone, EAST, MARRIAGE#CZR, clear, *, deny","place":88},` +
+				`{"part":"account","subject":"acct:reader","effect":"allow","line":"p, role:sensitive_reader, *, group:sensitive, clear, *, allow","place":21,"via":["g, acct:reader, role:sensitive_reader, EAST","g2, MARRIAGE#CZR, MARRIAGE","g2, MARRIAGE, group:sensitive"]}],"version":7}`,
 		},
 		"for another service item, by another role": {
 			Request{"check", "clerk", "EAST", "MARRIAGE", "", "MZ002"},
 			"CZR",
 			`{"allow":false,"reason":"app_no_grant","steps":[` +
 				`{"part":"application","subject":"app:check","effect":"none"},{"part":"account","subject":"acct:clerk","effect":"none"}],"version":7,"misses":[` +
-				`{"part":"application","subject":"app:check","line":"p, app:check, EAST, MARRIAGE, sensitive, MZ001, allow","place":34,"differs":[{"member":"service_item","asked":"MZ002","needed":"MZ001"}]},` +
-				`{"part":"account","subject":"acct:clerk","line":"p, role:sensitive_reader, *, group:sensitive, clear, *, allow","place":20,"differs":[{"member":"subject","asked":"acct:clerk","needed":"role:sensitive_reader"}]}]}`,
+				`{"part":"application","subject":"app:check","line":"p, app:check, EAST, MARRIAGE, sensitive, MZ001, allow","place":35,"differs":[{"member":"service_item","asked":"MZ002","needed":"MZ001"}]},` +
+				`{"part":"account","subject":"acct:clerk","line":"p, role:sensitive_reader, *, group:sensitive, clear, *, allow","place":21,"differs":[{"member":"subject","asked":"acct:clerk","needed":"role:sensitive_reader"}]}]}`,
 		},
 		"no field": {
 			Request{"check", "reader", "EAST", "MARRIAGE", "", "MZ001"},

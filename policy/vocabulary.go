@@ -40,7 +40,7 @@ var Needs = map[string][]string{
 	"issue":         {"create", "update", "delete", "sign", "change", "batch_create", "batch_sign", "issue"},
 	"abolish":       {"abolish", "change"},
 	"function_call": {"auth", "token", "get_license"},
-	"archive":       {"archive", "archive_qr"},
+	"archive":       {"archive", "archive_qr", "archive_list"},
 	"mobile_search": {"psn_holder", "get_license_qr", "get_token_qr", "view_mobile"},
 	"web_view":      {"token", "view_license"},
 	"masked_view":   {},
@@ -53,7 +53,7 @@ var Roles = map[string][]string{
 	"issuer":           {"create", "update", "delete", "batch_create"},
 	"approver":         {"sign", "change", "abolish", "batch_sign", "issue"},
 	"user":             {"auth", "token", "get_license", "psn_holder", "get_license_qr", "get_token_qr", "view_license", "view_mobile"},
-	"archivist":        {"archive", "archive_qr"},
+	"archivist":        {"archive", "archive_qr", "archive_list"},
 	"sensitive_reader": {actClear},
 	"org_admin":        {actOrgAdmin},
 }

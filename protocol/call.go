@@ -1,5 +1,7 @@
 package protocol
 
+import "time"
+
 // Call is one request, parsed once; rights, record and service all use this value.
 type Call struct {
 	Endpoint *Endpoint
@@ -7,13 +9,13 @@ type Call struct {
 	Params
 }
 
-// Params are the members of all 21 interfaces. Only those of the called interface are filled.
+// Params are the members of all interfaces. Only those of the called interface are filled.
 type Params struct {
 	RequestID string // request_id of body or query; echoed as correlation_id; at most 128 printable characters
 
 	AppKey, AppSecret, Account, Password, OrgCode string // login
 
-	PageIndex, PageSize int // defaults 1 and 10; size ≤ 150
+	PageIndex, PageSize int // defaults 1 and 10; size ≤ 150. archive_list: no index, 100, ≤ 500
 	Keyword             string
 	Status              []string // DRAFT, PUBLISH, CANCEL
 	IsOpen              *bool
@@ -43,6 +45,9 @@ type Params struct {
 	LicenseAccessToken string
 	FileType           string // "PDF" when absent; upper case
 	CheckCode          string // what a QR code says to verify
+
+	Since time.Time // of issuing; zero: from the beginning
+	After string    // licence code behind which a list goes on
 }
 
 // CreateData is a row of batch_create (table 11).

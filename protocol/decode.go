@@ -217,7 +217,7 @@ func (g *gathered) fillAll(p *Params) *Failure {
 // fill reads a member at every place where it stands. All must say the same, so that whoever else reads the
 // request, in whatever order, reads what was judged here.
 func (g *gathered) fill(p *Params, name string) (given bool, f *Failure) {
-	m := members[name]
+	m := g.endpoint.member(name)
 	var first any
 	seen := false
 	for s := range sources {
@@ -251,8 +251,11 @@ func (e *Endpoint) names(member string) bool {
 
 // defaults fills in what the standard's tables say of absent members.
 func (p *Params) defaults(e *Endpoint) {
-	if e.names("page_index") {
+	switch {
+	case e.names("page_index"):
 		p.PageIndex, p.PageSize = 1, 10
+	case e.names("page_size"):
+		p.PageSize = 100
 	}
 	if e.names("file_type") {
 		p.FileType = "PDF"

@@ -84,7 +84,8 @@ func interfacesPage() []byte {
 - `+"`data_fields`"+` 是 JSON 对象，或内容为 JSON 对象的字符串；数据项名称至多 %d 个字符。
 - `+"`license_codes`"+` 的每一项是字符串，或含 `+"`license_code`"+` 的对象；与 `+"`licenses`"+` 一样至多 %d 项。
 - `+"`identity_number`"+` 以逗号分隔，至多 %d 个；`+"`status`"+` 以逗号分隔，取值 %s。
-- `+"`page_index`"+` 默认 1；`+"`page_size`"+` 默认 10，最大 %d。数字也可写成字符串。
+- `+"`page_index`"+` 默认 1；`+"`page_size`"+` 默认 10，最大 %d；archive_list 默认 100，最大 %d。数字也可写成字符串。
+- archive_list 的 `+"`since`"+` 是签发日期 `+"`2026-01-31`"+` 或时刻 `+"`2026-01-31 08:00:00`"+`（北京时间）；`+"`after`"+` 是上一页应答的 next_after。
 - `+"`show_sensitive_data`"+`、`+"`is_open`"+` 为 true 或 false，也可写成字符串。
 - `+"`file_type`"+` 默认 PDF。`+"`sign`"+` 的 license_code 与 id_code 至少给出一个。
 - 文本至多 %d 个字符，不含控制字符；编码两端的空白会被去掉。
@@ -92,7 +93,7 @@ func interfacesPage() []byte {
 请求体须为 UTF-8 编码的 JSON 对象（application/json，不压缩），嵌套不超过 %d 层，默认上限 %d MiB，批量接口 %d MiB。
 会话令牌放在查询参数 `+"`access_token`"+` 或 `+"`Authorization: Bearer`"+` 请求头中，不得两处都有。
 错误代码见 [errors.md](errors.md)。
-`, maxRequestID, maxFieldName, maxRows, maxIdentities, statusesInWord, maxPageSize, maxText, maxDepth, DefaultLimits.Body>>20, DefaultLimits.Batch>>20))
+`, maxRequestID, maxFieldName, maxRows, maxIdentities, statusesInWord, maxPageSize, maxArchivePage, maxText, maxDepth, DefaultLimits.Body>>20, DefaultLimits.Batch>>20))
 	return []byte(b.String())
 }
 

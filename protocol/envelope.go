@@ -100,7 +100,9 @@ func (a *Answer) errorEntries() []errorEntry {
 	return []errorEntry{{a.Failure.Code.Number, a.Failure.Message(), orNull(a.Failure.Inner)}}
 }
 
-func (a *Answer) hasTotal() bool { return a.Interface == List || a.hasAuthCodes() }
+func (a *Answer) hasTotal() bool {
+	return a.Interface == List || a.Interface == ArchiveList || a.hasAuthCodes()
+}
 
 func (a *Answer) hasAuthCodes() bool { return a.Interface == Auth || a.Interface == PsnHolder }
 

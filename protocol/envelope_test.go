@@ -37,8 +37,13 @@ func TestEnvelopes(t *testing.T) {
 		"get_token_qr":         {Interface: GetTokenQR, Data: &token},
 		"get_token_qr_refused": {Interface: GetTokenQR, Failure: Fail(CodeMissing, "auth_code_qr")},
 		"archive":              {Interface: Archive, Data: File{FileName: "a.pdf", FileData: "BDAAUDBAQE/Z"}},
-		"batch_sign":           {Interface: BatchSign, Data: map[string]any{"result": []BatchSignResult{{"a", "SUCCESS", "signSuccess"}}}},
-		"unknown_path":         {Failure: Fail(CodeNoPath, "")},
+		"archive_list": {Interface: ArchiveList, TotalCount: &two, Data: ArchivePage{
+			Licenses:  []ArchiveEntry{{LicenseCode: "110000202000000001", IssueDate: "2020-06-22", IssueTime: Time(at, false), AuthCode: "aaa"}},
+			NextAfter: new("110000202000000001"),
+		}},
+		"archive_list_end": {Interface: ArchiveList, Data: ArchivePage{Licenses: []ArchiveEntry{}}},
+		"batch_sign":       {Interface: BatchSign, Data: map[string]any{"result": []BatchSignResult{{"a", "SUCCESS", "signSuccess"}}}},
+		"unknown_path":     {Failure: Fail(CodeNoPath, "")},
 	} {
 		a.At, a.ResponseID = at, "dfc1be0d-ca4f-4a98-bb71-bad846434f8d"
 		got, err := a.Encode()

@@ -43,8 +43,15 @@ func (c *Call) given() map[string]any {
 	text("auth_code_qr", p.AuthCodeQR)
 	text(licenseAccessToken, p.LicenseAccessToken)
 	text("file_type", p.FileType)
+	text("after", p.After)
 	if p.PageIndex > 0 {
-		m["page_index"], m["page_size"] = p.PageIndex, p.PageSize
+		m["page_index"] = p.PageIndex
+	}
+	if p.PageSize > 0 {
+		m["page_size"] = p.PageSize
+	}
+	if !p.Since.IsZero() {
+		m["since"] = Time(p.Since, true)
 	}
 	if p.IsOpen != nil {
 		m["is_open"] = *p.IsOpen
@@ -83,6 +90,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(number[Create], "", `{"data":{"data_fields":"{\"A\":[1e400,-0.0,{}]}","operator":{"name":"n"},"service_item_code":"s","service_item_name":"n"}}`)
 	f.Add(number[GetLicenseQR], "auth_code_qr=a&operator={%22name%22:%22%22}&service_item_code=s&service_item_name=n", "")
 	f.Add(number[List], "page_index=2&page_size=150&status=DRAFT,CANCEL&is_open=FALSE&keyword=+x", "")
+	f.Add(number[ArchiveList], "since=2026-1-31&after=L1&page_size=500&service_item_code=S", "")
 	f.Add(number[Auth], "identity_number=a,b", `{"page_size":"7","identity_number":"a，b","show_sensitive_data":"True"}`)
 	f.Add(number[Logout], "", `{"a":1,"a":2}`)
 	f.Fuzz(func(t *testing.T, i int, query, body string) {

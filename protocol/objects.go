@@ -101,6 +101,20 @@ type AccessToken struct {
 	LicenseAccessToken string `json:"license_access_token"`
 }
 
+// ArchivePage is the data of archive_list: the licences of one page in the order of their issue, and the after of the next page, null at the end.
+type ArchivePage struct {
+	Licenses  []ArchiveEntry `json:"licenses"`
+	NextAfter *string        `json:"next_after"`
+}
+
+// ArchiveEntry is a licence that may be archived.
+type ArchiveEntry struct {
+	LicenseCode string `json:"license_code"`
+	IssueDate   string `json:"issue_date"` // as on the licence
+	IssueTime   string `json:"issue_time"` // of the signature; since is held against it
+	AuthCode    string `json:"auth_code"`
+}
+
 // File is the data of archive and archive_qr.
 type File struct {
 	FileName string `json:"file_name"`

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -18,6 +19,7 @@ const (
 	maxRows        = 10_000
 	maxIdentities  = 20
 	maxPageSize    = 150
+	maxArchivePage = 500 // of archive_list, which is for programs that fetch everything
 	maxPageIndex   = 1 << 30
 	statusesInWord = "DRAFT、PUBLISH、CANCEL"
 )
@@ -78,6 +80,20 @@ var members = map[string]member{
 	licenseAccessToken: trimmed(maxTokenBytes, func(p *Params) *string { return &p.LicenseAccessToken }),
 	"c":                trimmed(maxText, func(p *Params) *string { return &p.CheckCode }),
 	"file_type":        {read: readFileType, put: func(p *Params, v any) { p.FileType = v.(string) }},
+
+	"since": {read: readSince, put: func(p *Params, v any) { p.Since = v.(time.Time) }},
+	"after": code64(func(p *Params) *string { return &p.After }),
+}
+
+// archivePageSize is page_size of archive_list.
+var archivePageSize = number(maxArchivePage, func(p *Params) *int { return &p.PageSize })
+
+// member is how a member is written in calls of the endpoint.
+func (e *Endpoint) member(name string) member {
+	if e.Interface == ArchiveList && name == "page_size" {
+		return archivePageSize
+	}
+	return members[name]
 }
 
 func secret(m member) member {
@@ -275,6 +291,23 @@ func readFileType(name string, v any, _ bool) (any, *Failure) {
 		return nil, Fail(CodeParameter, name+" 须为字母或数字，例如 PDF")
 	}
 	return strings.ToUpper(s), nil
+}
+
+// sinceLayouts are those of a day and of a time of day, in Asia/Shanghai.
+var sinceLayouts = []string{"2006-1-2", time.DateTime, "2006-01-02 15:04:05.000"}
+
+// readSince accepts a day, which means its beginning, or a time.
+func readSince(name string, v any, _ bool) (any, *Failure) {
+	s, f := readTrimmed(name, v, maxCode)
+	if f != nil || s == "" {
+		return nil, f
+	}
+	for _, layout := range sinceLayouts {
+		if at, err := time.ParseInLocation(layout, s, shanghai); err == nil {
+			return at, nil
+		}
+	}
+	return nil, Fail(CodeParameter, name+" 须为 2026-01-31 或 2026-01-31 08:00:00 的形式")
 }
 
 // structured returns an object or list; in a query it is JSON in a text.

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 // read runs one member's shape over a JSON text as it would stand in a body.
@@ -51,6 +52,14 @@ func TestShapesAccept(t *testing.T) {
 		{"credential", quote(strings.Repeat("x", 8192)), strings.Repeat("x", 8192)},
 		{"request_id", `" b2629b80 "`, "b2629b80"},
 		{"request_id", quote(strings.Repeat("x", 128)), strings.Repeat("x", 128)},
+
+		{"since", `"2026-1-31"`, time.Date(2026, 1, 31, 0, 0, 0, 0, shanghai)},
+		{"since", `" 2026-01-31 "`, time.Date(2026, 1, 31, 0, 0, 0, 0, shanghai)},
+		{"since", `"2026-01-31 08:09:10"`, time.Date(2026, 1, 31, 8, 9, 10, 0, shanghai)},
+		{"since", `"2026-01-31 08:09:10.123"`, time.Date(2026, 1, 31, 8, 9, 10, 123_000_000, shanghai)},
+		{"since", `""`, nil},
+		{"since", `null`, nil},
+		{"after", `" 11000020170000HS2P "`, "11000020170000HS2P"},
 
 		{"page_index", `1`, 1},
 		{"page_index", `"7"`, 7},
@@ -160,6 +169,10 @@ func TestShapesRefuse(t *testing.T) {
 		{"page_size", `"１"`, "page_size 须为正整数"},
 		{"page_size", `true`, "page_size 须为正整数"},
 		{"page_size", `[1]`, "page_size 须为正整数"},
+		{"since", `"2026-02-30"`, "since 须为 2026-01-31 或 2026-01-31 08:00:00 的形式"},
+		{"since", `"昨天"`, "since 须为 2026-01-31 或 2026-01-31 08:00:00 的形式"},
+		{"since", `20260131`, "since 须为字符串"},
+
 		{"page_index", `"0"`, "page_index 须为正整数"},
 		{"page_index", `1073741825`, "page_index 最大为 1073741824"},
 
@@ -283,6 +296,24 @@ func TestPagesAreBounded(t *testing.T) {
 	}
 }
 
+// archive_list has a page size of its own, and no index.
+func TestArchivePages(t *testing.T) {
+	t.Parallel()
+	c, f := decode(get("service_item_code=S&page_index=7"), ArchiveList)
+	if f != nil || !reflect.DeepEqual(c.Params, Params{ServiceItemCode: "S", PageSize: 100}) {
+		t.Errorf("%+v %+v", c, f)
+	}
+	c, f = decode(get("service_item_code=S&page_size=500"), ArchiveList)
+	if f != nil || c.PageSize != 500 {
+		t.Errorf("%+v %+v", c, f)
+	}
+	_, f = decode(get("service_item_code=S&page_size=501"), ArchiveList)
+	wantFailure(t, f, CodeParameter, "page_size 最大为 500")
+	if Find(ArchiveList).Changes() || !Find(Issue).Changes() {
+		t.Error("a list changes licences, or issue does not")
+	}
+}
+
 // Every member lands in its own field of Params.
 func TestMembersLandInTheirFields(t *testing.T) {
 	t.Parallel()
@@ -296,11 +327,12 @@ func TestMembersLandInTheirFields(t *testing.T) {
 		Licenses: []CreateData{{DataFields: map[string]any{"B": "2"}}}, LicenseCodes: []string{"c"}, DivisionCode: "110000",
 		Credential: "credential", ShowSensitiveData: new(true), IdentityNumbers: []string{"i"},
 		AuthCode: "auth_code", AuthCodeQR: "auth_code_qr", LicenseAccessToken: "license_access_token", FileType: "OFD", CheckCode: "c",
+		Since: time.Date(2026, 1, 31, 0, 0, 0, 0, shanghai), After: "after",
 	}
 	special := map[string]string{
 		"page_index": `3`, "page_size": `4`, "status": `"DRAFT"`, "is_open": `true`, "data_fields": `{"A":"1"}`, "operator": `{"name":"n"}`,
 		"licenses": `[{"data_fields":{"B":"2"}}]`, "license_codes": `["c"]`, "division_code": `"110000"`, "show_sensitive_data": `true`,
-		"identity_number": `"i"`, "file_type": `"ofd"`,
+		"identity_number": `"i"`, "file_type": `"ofd"`, "since": `"2026-01-31"`,
 	}
 	var got Params
 	for name, m := range members {

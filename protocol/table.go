@@ -9,8 +9,8 @@ import (
 // Interface is the standard's method name (方法名称); it is also the act of a policy decision.
 type Interface string
 
-// The 21 interfaces (batch_create is table 11, which prints "create" twice), the two extra calls of domain.md §2, and the public page
-// that a QR code leads to.
+// The 21 interfaces (batch_create is table 11, which prints "create" twice) and the extra calls: two of domain.md §2, archive_list, and the
+// public page that a QR code leads to.
 const (
 	Login          Interface = "login"            // table 1
 	Logout         Interface = "logout"           // table 2
@@ -35,6 +35,7 @@ const (
 	ViewMobile     Interface = "view_mobile"      // table 21
 	Archive        Interface = "archive"          // 6.5.2.2 e
 	Issue          Interface = "issue"            // create + sign, used by real clients
+	ArchiveList    Interface = "archive_list"     // what a department may archive, for archiving in bulk
 	Verify         Interface = "verify"           // is this licence real?
 )
 
@@ -56,7 +57,9 @@ type Endpoint struct {
 }
 
 // Changes reports whether the interface makes or changes licences (tables 5–12).
-func (e *Endpoint) Changes() bool { return strings.HasPrefix(e.Path, "/license/{item_code}/") }
+func (e *Endpoint) Changes() bool {
+	return strings.HasPrefix(e.Path, "/license/{item_code}/") && e.Interface != ArchiveList
+}
 
 // Access says what an interface needs to know of the caller.
 type Access int
@@ -202,12 +205,17 @@ var endpoints = []*Endpoint{
 		Optional: []string{"biz_num", "license_group", "seal_code"},
 	},
 	{
+		Interface: ArchiveList, Name: "列出可归档的证照", Methods: getPost, Path: "/license/{item_code}/archive_list", Access: SessionAccess,
+		Required: []string{"service_item_code"}, // whose registered name serves where the call gives none
+		Optional: []string{"service_item_name", "since", "after", "page_size", "biz_num", "operator"},
+	},
+	{
 		Interface: Verify, Name: "核验证照二维码", Methods: onlyGet, Path: "/verify", Access: PublicAccess, Page: true,
 		Optional: []string{"c"},
 	},
 }
 
-// Endpoints returns the table in the standard's order, the three extra calls last.
+// Endpoints returns the table in the standard's order, the extra calls last.
 func Endpoints() []*Endpoint { return slices.Clone(endpoints) }
 
 // Find returns the row of an interface, nil when there is none.

@@ -99,6 +99,7 @@ func TestRequiredMembers(t *testing.T) {
 		GetTokenQR:   "auth_code_qr operator service_item_code service_item_name",
 		ArchiveQR:    "auth_code_qr service_item_code service_item_name operator",
 		Issue:        "data_fields operator service_item_code service_item_name",
+		ArchiveList:  "service_item_code",
 		Verify:       "",
 	}
 	for i, names := range want {
@@ -133,7 +134,7 @@ func TestMethods(t *testing.T) {
 		switch e.Interface {
 		case GetCurrentUser, List, Token, GetLicense, ViewLicense, ViewMobile, Verify:
 			want = []string{http.MethodGet}
-		case GetLicenseQR, Archive:
+		case GetLicenseQR, Archive, ArchiveList:
 			want = []string{http.MethodGet, http.MethodPost}
 		default:
 			want = []string{http.MethodPost}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"licgate/gm"
 	"licgate/licence"
@@ -339,6 +340,24 @@ func (s licences) ListRegistered(ctx context.Context, item, department, bizNum, 
 		return nil, failed(tried, err)
 	}
 	return codes, nil
+}
+
+// issuedBy is the place in the order of issue behind which a list goes on, as one comparison of rows: the index licences_by_issue answers it.
+const issuedBy = ` FROM licences WHERE item = $1 AND department = $2 AND state = 'ISSUED' AND (issue_time, code) > ($3, $4)`
+
+func (s licences) ListIssued(ctx context.Context, item, department string, from time.Time, after string, limit int) ([]licence.Stored, error) {
+	rows, err := s.reader.QueryContext(ctx, selectLicences+` FROM (SELECT code`+issuedBy+` ORDER BY issue_time, code LIMIT $5) AS page
+		JOIN licences AS l ON l.code = page.code`+joinHolders+`ORDER BY l.issue_time, l.code, h.place`,
+		item, department, stamp(from), after, max(limit, 0))
+	return s.scanLicences(rows, err)
+}
+
+func (s licences) CountIssued(ctx context.Context, item, department string, from time.Time, after string) (int, error) {
+	var n int
+	if err := s.reader.QueryRowContext(ctx, `SELECT count(*)`+issuedBy, item, department, stamp(from), after).Scan(&n); err != nil {
+		return 0, failed("count licences", err)
+	}
+	return n, nil
 }
 
 func (s licences) HasLicences(ctx context.Context, item string) (bool, error) {

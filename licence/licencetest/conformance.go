@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) licence.Store) {
 		{"list by holder after update", listByHolderAfterUpdate},
 		{"list ever held", listEverHeld},
 		{"list registered", listRegistered},
+		{"list issued", listIssued},
 		{"has licences", hasLicences},
 		{"code round trip", codeRoundTrip},
 		{"code update", codeUpdate},

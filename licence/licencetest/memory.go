@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -120,6 +121,19 @@ func (m *memory) ListRegistered(ctx context.Context, item, department, bizNum, d
 	return codes, nil
 }
 
+func (m *memory) ListIssued(ctx context.Context, item, department string, from time.Time, after string, limit int) ([]licence.Stored, error) {
+	rows, err := m.choose(ctx, oldestIssueFirst, func(row licence.Stored) bool {
+		return row.State == licence.Issued && row.Item == item && row.Department == department &&
+			(row.IssueTime.After(from) || row.IssueTime.Equal(from) && row.Code > after)
+	})
+	return rows[:min(limit, len(rows))], err
+}
+
+func (m *memory) CountIssued(ctx context.Context, item, department string, from time.Time, after string) (int, error) {
+	rows, err := m.ListIssued(ctx, item, department, from, after, math.MaxInt)
+	return len(rows), err
+}
+
 func (m *memory) HasLicences(ctx context.Context, item string) (bool, error) {
 	rows, err := m.choose(ctx, byAge, func(row licence.Stored) bool {
 		return row.Item == item && row.State != licence.Deleted
@@ -176,6 +190,10 @@ func byCode(a, b licence.Stored) int { return cmp.Compare(a.Code, b.Code) }
 
 func byIssue(a, b licence.Stored) int {
 	return cmp.Or(b.IssueTime.Compare(a.IssueTime), cmp.Compare(a.Code, b.Code))
+}
+
+func oldestIssueFirst(a, b licence.Stored) int {
+	return cmp.Or(a.IssueTime.Compare(b.IssueTime), cmp.Compare(a.Code, b.Code))
 }
 
 func live(s licence.State) bool { return s == licence.Registered || s == licence.Issued }

@@ -294,6 +294,51 @@ func listRegistered(t *testing.T, s licence.Store) {
 	}
 }
 
+func listIssued(t *testing.T, s licence.Store) {
+	second := func(n int) time.Time { return epoch.Add(time.Duration(n) * time.Second) }
+	insert(t, s,
+		row("L5", issued(second(1))),
+		row("L3", issued(second(2)), heldBy("a", "b")),
+		row("L4", issued(second(2))), // the same time: by code
+		row("L1", issued(second(3))),
+		row("L2"), // not issued
+		row("L6", issued(second(2)), inState(licence.Abolished)),
+		row("L7", inState(licence.Deleted)),
+		row("L8", issued(second(2)), ofItem("B")),
+		row("L9", issued(second(2)), func(r *licence.Stored) { r.Department = "D2" }),
+	)
+	for _, one := range []struct {
+		name  string
+		from  time.Time
+		after string
+		limit int
+		want  []string
+		count int
+	}{
+		{"all", time.Time{}, "", 10, []string{"L5", "L3", "L4", "L1"}, 4},
+		{"limited", time.Time{}, "", 2, []string{"L5", "L3"}, 4},
+		{"none asked for", time.Time{}, "", 0, nil, 4},
+		{"from a time on", second(2), "", 10, []string{"L3", "L4", "L1"}, 3},
+		{"from a moment later", second(2).Add(time.Microsecond), "", 10, []string{"L1"}, 1},
+		{"behind a code of that time", second(2), "L3", 10, []string{"L4", "L1"}, 2},
+		{"behind the last of that time", second(2), "L4", 1, []string{"L1"}, 1},
+		{"behind a code that is gone", second(2), "L6", 10, []string{"L1"}, 1},
+		{"at the end", second(3), "L1", 10, nil, 0},
+	} {
+		rows, err := s.ListIssued(t.Context(), "A", "D1", one.from, one.after, one.limit)
+		if err != nil || !slices.Equal(codesOf(rows), one.want) {
+			t.Errorf("%s: %v, %v; want %v", one.name, codesOf(rows), err, one.want)
+		}
+		if n, err := s.CountIssued(t.Context(), "A", "D1", one.from, one.after); err != nil || n != one.count {
+			t.Errorf("%s: CountIssued = %d, %v; want %d", one.name, n, err, one.count)
+		}
+	}
+	rows, err := s.ListIssued(t.Context(), "A", "D1", second(2), "", 1)
+	if want := row("L3", heldBy("a", "b"), issued(second(2))); err != nil || len(rows) != 1 || !sameRow(rows[0], want) {
+		t.Errorf("ListIssued = %+v, %v; want the whole row %+v", rows, err, want)
+	}
+}
+
 func hasLicences(t *testing.T, s licence.Store) {
 	insert(t, s,
 		row("L1"), row("L2", ofItem("B"), inState(licence.Abolished)), row("L3", ofItem("C"), inState(licence.Deleted)),
@@ -446,6 +491,12 @@ func cancelledContext(t *testing.T, s licence.Store) {
 	}
 	if _, err := s.ListRegistered(ctx, "A", "D1", "", "", 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("ListRegistered = %v, want context.Canceled", err)
+	}
+	if _, err := s.ListIssued(ctx, "A", "D1", epoch, "", 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("ListIssued = %v, want context.Canceled", err)
+	}
+	if _, err := s.CountIssued(ctx, "A", "D1", epoch, ""); !errors.Is(err, context.Canceled) {
+		t.Errorf("CountIssued = %v, want context.Canceled", err)
 	}
 	if _, err := s.HasLicences(ctx, "A"); !errors.Is(err, context.Canceled) {
 		t.Errorf("HasLicences = %v, want context.Canceled", err)

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -141,7 +142,7 @@ func (t *trip) sealOf(l *licence.Licence) (*seal.Seal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("drawing a seal: %w", err)
 	}
-	return t.app.gateway.seals.Seal(seal.Spec{Code: code, Name: name, Department: l.Department, Picture: picture})
+	return t.app.gateway.seals.Seal(seal.Spec{Code: cmp.Or(code, l.Department), Name: name, Department: l.Department, Picture: picture})
 }
 
 // sealCode is the item's registered seal_code; "": the department's only seal.

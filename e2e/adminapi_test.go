@@ -122,6 +122,7 @@ func TestAdminAnswersAreDescribed(t *testing.T) {
 		{"sec", "POST", "locks/remove", `{"kind":"account","key":"nobody"}`},
 		{"sec", "GET", "sessions", ""},
 		{"sec", "POST", "sessions/end", `{"account":"zhangbin"}`},
+		{"aud", "POST", "licences/standing", `{"licence":"X"}`},
 		{"sys", "POST", "keys/rotate", `{"why":"x"}`},
 		{"sys", "POST", "keys/rewrap", `{}`},
 		{"sec", "POST", "keys/shred", `{"licence":"X","confirm":"X","why":"x"}`},

@@ -518,7 +518,7 @@ func archiveFiles(t *testing.T, c *caller, w *witness) {
 		}
 	}
 	w.refused(t, c.get("/license/archive"), http.StatusOK, "10002", "auth_code")
-	w.refused(t, c.get("/license/archive", "auth_code", code, "file_type", "OFD"), http.StatusOK, "40016", "PDF")
+	w.refused(t, c.get("/license/archive", "auth_code", code, "file_type", "DOC"), http.StatusOK, "40016", "PDF", "OFD")
 	w.refused(t, c.get("/license/archive", "auth_code", "x"), http.StatusOK, "40010")
 }
 
@@ -562,7 +562,7 @@ func showCodes(t *testing.T, c *caller, w *witness) {
 	if a.text("license_code") != licence || a.text("holder_name") != "李**" || a.body["correlation_id"] != "r-1" {
 		t.Errorf("get_license_qr: %s", a.raw)
 	}
-	w.refused(t, c.post("/license/archive_qr", qr(object{"file_type": "OFD"})), http.StatusOK, "40016")
+	w.refused(t, c.post("/license/archive_qr", qr(object{"file_type": "DOC"})), http.StatusOK, "40016")
 	a = c.post("/license/get_token_qr", qr(nil)).must(t)
 	token := a.text("license_access_token")
 	w.hide(token)

@@ -61,6 +61,7 @@ var adminRoutes = sync.OnceValue(func() []*adminRoute {
 		on(post, "credential", powerSecurity, "签发开发用实名凭据", (*adminCall).credential),
 
 		on(post, "licences/standing", powerAny, "一份证照现在是否有效，供核验归档文件", (*adminCall).standing),
+		on(post, "check", powerAny, "核验证照的二维码，所答与公开的核验页面相同", (*adminCall).check),
 
 		// keys
 		on(get, "keys", powerAny, "数据密钥与密钥任务的状态", (*adminCall).keys),

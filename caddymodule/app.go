@@ -51,6 +51,9 @@ type App struct {
 	BatchBodyLimit int64 `json:"batch_body_limit,omitempty"`
 	// FrameAncestors are origins that may embed the licence pages (CSP frame-ancestors). Default: none.
 	FrameAncestors []string `json:"frame_ancestors,omitempty"`
+	// VerifyURL is where everybody finds the page that checks QR codes, when it is not /verify on the host that a request names: a gateway
+	// behind another name, or one that answers to any. https, without query.
+	VerifyURL string `json:"verify_url,omitempty"`
 	// Shadow is the part of decisions, 0 to 1, in which Casbin is asked too; an answer that differs is refused, counted
 	// and logged as an alarm. Default 0: none.
 	Shadow float64 `json:"policy_shadow,omitempty"`
@@ -234,6 +237,8 @@ func (a *App) check() error {
 		return fmt.Errorf("licgate: credential development is %q, allowed are off and loopback", a.Credential.Development)
 	case (a.Credential.JWKSFile != "" || a.Credential.JWKSURL != "") && (a.Credential.Issuer == "" || a.Credential.Audience == ""):
 		return errors.New("licgate: credential needs issuer and audience: without them a token made for anybody else would be accepted")
+	case a.VerifyURL != "" && !isVerifyURL(a.VerifyURL):
+		return fmt.Errorf("licgate: verify_url is %q, it must be https://HOST/PATH without query", a.VerifyURL)
 	case a.Shadow < 0 || a.Shadow > 1:
 		return errors.New("licgate: policy shadow must be between 0% and 100%")
 	case a.Hold < 0 || a.ApprovalExpiry < 0:

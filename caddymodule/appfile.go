@@ -28,6 +28,7 @@ import (
 //		batch_body_limit       <size>
 //		frame_ancestors        <origin…>
 //		fonts                  <folder>
+//		verify_url             <https address of the page that checks QR codes>
 //		policy {
 //			shadow          <percentage, such as 0.1%>
 //			approval        <class…>
@@ -51,7 +52,7 @@ func parseApp(d *caddyfile.Dispenser, _ any) (any, error) {
 	a := new(App)
 	texts := map[string]*string{
 		"data": &a.Data, "store": &a.Store, "sessions": &a.Sessions, "limits": &a.Limits, "node": &a.Node,
-		"item_code_organisation": &a.Organisation, "fonts": &a.Fonts,
+		"item_code_organisation": &a.Organisation, "fonts": &a.Fonts, "verify_url": &a.VerifyURL,
 	}
 	durations := map[string]*caddy.Duration{"session_lifetime": &a.SessionLifetime, "session_idle": &a.SessionIdle}
 	sizes := map[string]*int64{"body_limit": &a.BodyLimit, "batch_body_limit": &a.BatchBodyLimit}

@@ -158,13 +158,13 @@ func (a *Authorize) refresh(r *http.Request, t *trip) error {
 // anyonesBody bounds what somebody unknown may make us read: a login is short.
 const anyonesBody = 64 << 10
 
-// parse reads the request. A page is asked for by its token alone, which session took.
+// parse reads the request. A licence's page is asked for by its token alone, which session took.
 func (a *Authorize) parse(r *http.Request, t *trip) (*protocol.Call, error) {
-	if t.endpoint.Page {
+	if t.endpoint.Access == protocol.PageAccess {
 		return &protocol.Call{Endpoint: t.endpoint}, nil
 	}
 	limits := protocol.Limits{Body: a.app.BodyLimit, Batch: a.app.BatchBodyLimit}
-	if t.endpoint.Access == protocol.Anyone {
+	if t.endpoint.Access != protocol.SessionAccess {
 		limits.Body = min(limits.Body, anyonesBody)
 	}
 	call, f := protocol.Decode(r, t.endpoint, t.itemCode, limits)
@@ -277,6 +277,9 @@ func (a *Authorize) judge(r *http.Request, t *trip) error {
 	case protocol.ViewLicense, protocol.ViewMobile:
 		t.request.ServiceItem = t.resolved.Grant.ServiceItem
 		return t.decideResolved(t.resolved)
+
+	case protocol.Verify:
+		return a.judgeCheck(r, t)
 
 	default: // tables 5–12: the item stands in the path
 		item, ok := t.state.item(c.ItemCode)

@@ -57,6 +57,7 @@ func init() {
 		{Name: "audit", Usage: "verify | export | search | tail | prove | checkpoint | retire", Short: "校验、导出、检索与证明审计记录（多数在网关停止时也可用）", CobraFunc: auditCommands},
 		{Name: "keys", Usage: "status | rotate | rewrap | shred | approve | reject", Short: "查看、轮换、粉碎数据密钥，审批粉碎", CobraFunc: keysCommands},
 		{Name: "verify", Usage: "FILE… [--roots FILE] [--offline]", Short: "核验归档的 PDF、OFD 文件", Long: verifyHelp, CobraFunc: verifyCommand},
+		{Name: "check", Usage: "CODE|URL", Short: "核验证照页面或电子文件上的二维码", CobraFunc: checkCommand},
 		{Name: "credential", Usage: "--identity ID [--code CODE] [--ttl 10m]", Short: "签发开发用实名凭据（仅当配置允许）", CobraFunc: credentialCommand},
 		{Name: "render", Usage: "preview | templates | template", Short: "检查、预览证面模板，列出随程序提供的模板", CobraFunc: renderCommands},
 		{Name: "doctor", Usage: "[--integrity]", Short: "检查数据目录、密钥、存储、审计与证书", CobraFunc: doctorCommand},

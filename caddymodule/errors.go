@@ -92,6 +92,10 @@ func refusalOf(d policy.Ruling) *protocol.Failure {
 // reword gives a licence error the text that clients of one interface match (domain.md §1).
 func reword(i protocol.Interface, err error) error {
 	switch {
+	case i == protocol.Verify && errors.Is(err, licence.ErrCheckExpired):
+		return protocol.Fail(protocol.CodeCheckExpired, "")
+	case i == protocol.Verify && errors.Is(err, licence.ErrNoCode):
+		return protocol.Fail(protocol.CodeNoCheck, "")
 	case i == protocol.Abolish && errors.Is(err, licence.ErrNotFound),
 		i == protocol.Change && errors.Is(err, licence.ErrNotFound):
 		return protocol.Fail(protocol.CodeNoAbolish, "")
@@ -121,8 +125,14 @@ func pageStatus(f *protocol.Failure) int {
 func (t *trip) writeFailure(w http.ResponseWriter, f *protocol.Failure) {
 	h := w.Header()
 	if t.endpoint != nil && t.endpoint.Page {
-		pageHeaders(h, t.app.FrameAncestors)
 		t.rendered = true
+		if t.isPublic() {
+			checkHeaders(h)
+			w.WriteHeader(pageStatus(f))
+			_ = render.CheckPage(w, &render.Check{Refusal: f.Message(), ErrorCode: f.Code.Number, ResponseID: t.responseID})
+			return
+		}
+		pageHeaders(h, t.app.FrameAncestors)
 		w.WriteHeader(pageStatus(f))
 		_ = render.MessagePage(w, "无法显示证照", f.Message(), f.Code.Number, t.responseID)
 		return

@@ -27,6 +27,7 @@ import (
 //		application      <per_second> <per_minute>
 //		address          <per_second> <per_minute>
 //		login            <per_second> <per_minute>
+//		verify           <per_second> <per_minute>
 //		redeem           <per_second> <per_minute>
 //		redeem_overall   <per_second> <per_minute>
 //	}
@@ -37,6 +38,8 @@ type Limit struct {
 	Address Quota `json:"address,omitzero"`
 	// Login is the tighter quota of login, per address. Default 20/s, 300/min.
 	Login Quota `json:"login,omitzero"`
+	// Verify is the tighter quota of verify, per address. Default 5/s, 60/min.
+	Verify Quota `json:"verify,omitzero"`
 	// Redeem is the tighter quota of the *_qr interfaces, per application. Default 20/s, 300/min.
 	Redeem Quota `json:"redeem,omitzero"`
 	// RedeemOverall bounds the *_qr interfaces of all callers together. Default 200/s, 6,000/min.
@@ -71,6 +74,7 @@ func (l *Limit) Provision(ctx caddy.Context) (err error) {
 		{&l.Application, Quota{100, 3000}},
 		{&l.Address, Quota{50, 1000}},
 		{&l.Login, Quota{20, 300}},
+		{&l.Verify, Quota{5, 60}},
 		{&l.Redeem, Quota{20, 300}},
 		{&l.RedeemOverall, Quota{200, 6000}},
 	} {
@@ -89,7 +93,7 @@ func parseLimit(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 
 func (l *Limit) unmarshal(h httpcaddyfile.Helper) error {
 	quotas := map[string]*Quota{
-		"application": &l.Application, "address": &l.Address, "login": &l.Login,
+		"application": &l.Application, "address": &l.Address, "login": &l.Login, "verify": &l.Verify,
 		"redeem": &l.Redeem, "redeem_overall": &l.RedeemOverall,
 	}
 	return block(h.Dispenser, func(word string) error {
@@ -155,6 +159,9 @@ func (l *Limit) counts(t *trip, r *http.Request) []count {
 	}
 	if login {
 		out = append(out, count{key: "login:" + address, quota: l.Login})
+	}
+	if t.isPublic() {
+		out = append(out, count{key: "verify:" + address, quota: l.Verify})
 	}
 	if t.session == nil {
 		return out

@@ -24,7 +24,8 @@ import (
 	"licgate/render"
 )
 
-// Pages answers view_license and view_mobile (tables 17 and 21) with the licence's page, drawn from masked data.
+// Pages answers view_license and view_mobile (tables 17 and 21) with the licence's page, drawn from masked data, and verify with what
+// everybody may know.
 //
 // Syntax:
 //
@@ -55,6 +56,9 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if t.endpoint == nil || !t.endpoint.Page {
 		return next.ServeHTTP(w, r)
 	}
+	if t.isPublic() {
+		return answerCheck(w, t)
+	}
 	if t.page == "" && isBrowser(r) {
 		return p.open(w, r, t)
 	}
@@ -63,6 +67,9 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return err
 	}
 	view.ExpiresAt = t.resolved.Expires
+	if err := p.app.showCode(view, t.resolved.Licence, r.Host, view.At.Add(render.CodeLife)); err != nil {
+		return err
+	}
 	variant := render.Desktop
 	if t.endpoint.Interface == protocol.ViewMobile {
 		variant = render.Mobile
@@ -71,12 +78,16 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if err := render.Page(&body, view, variant); err != nil {
 		return fmt.Errorf("drawing a page: %w", err)
 	}
-	h := w.Header()
-	pageHeaders(h, p.app.FrameAncestors)
-	h.Set("Content-Length", strconv.Itoa(body.Len()))
+	pageHeaders(w.Header(), p.app.FrameAncestors)
+	return t.sendPage(w, body.Bytes())
+}
+
+// sendPage sends a page that was drawn from masked data.
+func (t *trip) sendPage(w http.ResponseWriter, body []byte) error {
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	t.rendered = true
 	w.WriteHeader(http.StatusOK)
-	_, err = w.Write(body.Bytes())
+	_, err := w.Write(body)
 	return err
 }
 

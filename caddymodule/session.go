@@ -15,7 +15,7 @@ import (
 	"licgate/session"
 )
 
-// Session finds out who asks: by access_token (query or Bearer), or on pages by license_access_token. It refuses nobody:
+// Session finds out who asks: by access_token (query or Bearer), or on pages by license_access_token; of verify nobody is asked. It refuses nobody:
 // what is wrong with a token is noted for authorize, so that a token guesser meets the limiter first. Tokens are removed
 // from the request here, before anybody can log or forward them.
 //
@@ -56,9 +56,12 @@ func (s *Session) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if err != nil {
 		return err
 	}
-	if t.endpoint != nil && t.endpoint.Page && !s.Guard {
+	switch {
+	case t.endpoint == nil || s.Guard:
+		s.resolveCaller(r, t)
+	case t.endpoint.Access == protocol.PageAccess:
 		s.resolvePage(r, t)
-	} else {
+	case t.endpoint.Access != protocol.PublicAccess:
 		s.resolveCaller(r, t)
 	}
 	protocol.StripSecrets(r)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"archive/zip"
 	"bytes"
 	"compress/zlib"
 	"encoding/base64"
@@ -82,12 +83,12 @@ var (
 	escapedRun = regexp.MustCompile(`\\u3[45][0-9a-f]{2}`)
 )
 
-// foundWithin looks into base64 and the compressed streams of PDF files too.
+// foundWithin looks into base64, the compressed streams of PDF files and the parts of OFD files too.
 func (p *people) foundWithin(text []byte) int {
 	hits := p.found(text) + len(escapedRun.FindAll(text, -1))
 	for _, run := range base64Run.FindAll(text, -1) {
 		if file, err := base64.StdEncoding.DecodeString(string(run)); err == nil {
-			hits += p.found(file) + p.foundInStreams(file)
+			hits += p.found(file) + p.foundInStreams(file) + p.foundInParts(file)
 		}
 	}
 	return hits + p.foundInStreams(text)
@@ -96,6 +97,20 @@ func (p *people) foundWithin(text []byte) int {
 func (p *people) foundInStreams(file []byte) (hits int) {
 	for _, s := range deflated.FindAllSubmatch(file, -1) {
 		if r, err := zlib.NewReader(bytes.NewReader(s[1])); err == nil {
+			inner, _ := io.ReadAll(r)
+			hits += p.found(inner)
+		}
+	}
+	return hits
+}
+
+func (p *people) foundInParts(file []byte) (hits int) {
+	z, err := zip.NewReader(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		return 0
+	}
+	for _, part := range z.File {
+		if r, err := part.Open(); err == nil {
 			inner, _ := io.ReadAll(r)
 			hits += p.found(inner)
 		}
@@ -144,7 +159,9 @@ func TestTenThousandIdentities(t *testing.T) {
 	g.apply(platform)
 	c := g.login("hydj", "zhangbin")
 	tap := &overheard{inner: g.client.Transport, calls: map[string]int{}}
-	g.client = &http.Client{Transport: tap, Timeout: time.Minute}
+	tapped := *g.client
+	tapped.Transport, tapped.Timeout = tap, time.Minute
+	g.client = &tapped
 
 	person := func(n int) (name, number string) { return "李" + givenName(n), citizen(n) }
 	row := func(n int) object { // two people
@@ -236,6 +253,14 @@ func TestTenThousandIdentities(t *testing.T) {
 	}
 	// The look-out sees what is there.
 	name, number := person(7)
+	var packed bytes.Buffer
+	z := zip.NewWriter(&packed)
+	if w, err := z.Create("licence.xml"); err == nil {
+		_, _ = io.WriteString(w, strings.Repeat("<name>"+name+"</name>", 100))
+	}
+	if err := z.Close(); err != nil || p.foundWithin([]byte(base64.StdEncoding.EncodeToString(packed.Bytes()))) != 100 {
+		t.Error("the search finds nothing in an OFD file")
+	}
 	if p.foundWithin([]byte("x"+name+" "+number)) != 2 || p.foundWithin([]byte(base64.StdEncoding.EncodeToString([]byte(strings.Repeat(number+" ", 20))))) == 0 {
 		t.Error("the search finds nothing that it should")
 	}
@@ -256,7 +281,22 @@ func exercise(t *testing.T, c *caller, g *gateway, person func(int) (string, str
 	for _, page := range []string{"view_license", "view_mobile"} {
 		(&caller{g: c.g}).get("/license/"+page, "license_access_token", token)
 	}
-	c.get("/license/archive", "auth_code", code)
+	// A PDF names its glyphs: its letters come out by a reader alone.
+	file, err := base64.StdEncoding.DecodeString(c.get("/license/archive", "auth_code", code).must(t).text("file_data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.get("/license/archive", "auth_code", code, "file_type", "OFD").must(t)
+	tap := g.client.Transport.(*overheard)
+	text := pdfText(t, file)
+	if !strings.Contains(text, "李**") {
+		t.Errorf("the file shows no masked name: %s", text)
+	}
+	tap.mu.Lock()
+	tap.text.WriteString(text)
+	tap.mu.Unlock()
+	address, cookie := g.opened("/license/view_license", token)
+	g.browse(address, cookie)
 	credential := strings.TrimSpace(g.must("credential", "--identity", number))
 	holder := c.post("/license/psn_holder", object{"credential": credential}).must(t)
 	for _, show := range holder.codes() {

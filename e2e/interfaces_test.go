@@ -13,9 +13,9 @@ import (
 	"testing"
 )
 
-// interfaces are the standard's 21 and the two extra calls.
+// interfaces are the standard's 21 and the three extra calls.
 var interfaces = strings.Fields(`login logout get_current_user list create update delete sign change abolish batch_create batch_sign
-psn_holder auth token get_license view_license get_license_qr get_token_qr archive_qr view_mobile archive issue`)
+psn_holder auth token get_license view_license get_license_qr get_token_qr archive_qr view_mobile archive issue verify`)
 
 // Each interface: what it does, and what it refuses in its daily use.
 func TestInterfaces(t *testing.T) {
@@ -45,6 +45,7 @@ func TestInterfaces(t *testing.T) {
 		{"get_license", getLicense},
 		{"archive", archiveFiles},
 		{"show codes", showCodes},
+		{"verify", verifyPublicly},
 	} {
 		t.Run(one.name, func(t *testing.T) { one.run(t, c.in(t), w) })
 	}
@@ -494,6 +495,18 @@ func getLicense(t *testing.T, c *caller, w *witness) {
 	}
 	w.refused(t, c.get("/license/get_license"), http.StatusOK, "10002", "auth_code")
 	w.refused(t, c.get("/license/get_license", "auth_code", "aaa"), http.StatusOK, "40010")
+}
+
+func verifyPublicly(t *testing.T, c *caller, w *witness) {
+	anyone := &caller{g: c.g}
+	if a := anyone.get("/verify"); a.status != http.StatusOK || !strings.Contains(string(a.raw), "二维码内容") {
+		t.Errorf("verify: %d %s", a.status, a.raw)
+	}
+	a := anyone.get("/verify", "c", "no code")
+	if a.status != http.StatusForbidden || !strings.Contains(string(a.raw), "40017") {
+		t.Errorf("verify of no code: %d %s", a.status, a.raw)
+	}
+	w.silent(t, "the page", string(a.raw))
 }
 
 func archiveFiles(t *testing.T, c *caller, w *witness) {

@@ -523,3 +523,23 @@ func TestDataKeysDoNotPrint(t *testing.T) {
 }
 
 func nobody(context.Context) (bool, error) { return false, nil }
+
+// What is sealed under the root key opens when every data key of its department is gone.
+func TestSealRootOutlivesDataKeys(t *testing.T) {
+	t.Parallel()
+	k := node(t, t.TempDir(), newClock())
+	lasting, err := k.SealRoot([]byte("x"), []byte("code"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := seal(t, k, civil)
+	if err := k.Shred(t.Context(), civil, nobody); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Open(sealed, []byte(column)); !errors.Is(err, ErrShredded) {
+		t.Errorf("by a data key: %v", err)
+	}
+	if plain, err := k.Open(lasting, []byte("code")); err != nil || string(plain) != "x" || lasting[0] != sealVersion1 {
+		t.Errorf("by the root key: %q, %v", plain, err)
+	}
+}

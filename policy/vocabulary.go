@@ -62,7 +62,7 @@ var Roles = map[string][]string{
 var roleOrder = []string{"issuer", "approver", "user", "archivist", "sensitive_reader", "org_admin"}
 
 // ungranted are the interfaces that need no grant; policy lines about them would be void.
-var ungranted = []string{"login", "logout", "get_current_user", "list"}
+var ungranted = []string{"login", "logout", "get_current_user", "list", "verify"}
 
 // coverage tells for every act that a policy line may name, but for *, which acts of a request it covers.
 var coverage = func() map[string][]string {

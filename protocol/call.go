@@ -42,6 +42,7 @@ type Params struct {
 	AuthCodeQR         string
 	LicenseAccessToken string
 	FileType           string // "PDF" when absent; upper case
+	CheckCode          string // what a QR code says to verify
 }
 
 // CreateData is a row of batch_create (table 11).

@@ -61,7 +61,7 @@ func nextGroup(c *Code) bool {
 func interfacesPage() []byte {
 	var b strings.Builder
 	b.WriteString("# 接口清单\n\n" + generatedNote)
-	b.WriteString(`标准第 6 章的 21 个接口（表 1 至表 21），以及两个补充接口。地址以 API_ROOT 为根，页面以 WEB_ROOT 为根，默认都是站点根目录。
+	b.WriteString(`标准第 6 章的 21 个接口（表 1 至表 21），以及三个补充接口。地址以 API_ROOT 为根，页面以 WEB_ROOT 为根，默认都是站点根目录。
 
 | 表 | 名称 | 方法名称 | 请求方法 | 地址 | 别名 | 必选参数 | 可选参数 | 访问权限 |
 |---|---|---|---|---|---|---|---|---|
@@ -109,6 +109,8 @@ func accessName(e *Endpoint) string {
 		return "合法接入的应用"
 	case PageAccess:
 		return "持证照访问令牌者"
+	case PublicAccess:
+		return "任何人，无须登录"
 	}
 	return "已登录用户"
 }

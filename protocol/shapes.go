@@ -76,6 +76,7 @@ var members = map[string]member{
 	"auth_code":        trimmed(maxText, func(p *Params) *string { return &p.AuthCode }),
 	"auth_code_qr":     trimmed(maxText, func(p *Params) *string { return &p.AuthCodeQR }),
 	licenseAccessToken: trimmed(maxTokenBytes, func(p *Params) *string { return &p.LicenseAccessToken }),
+	"c":                trimmed(maxText, func(p *Params) *string { return &p.CheckCode }),
 	"file_type":        {read: readFileType, put: func(p *Params, v any) { p.FileType = v.(string) }},
 }
 

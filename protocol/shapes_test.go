@@ -295,7 +295,7 @@ func TestMembersLandInTheirFields(t *testing.T) {
 		LicenseGroup: "license_group", SealCode: "seal_code", LicenseCode: "license_code", IDCode: "id_code", AbolishReason: "abolish_reason",
 		Licenses: []CreateData{{DataFields: map[string]any{"B": "2"}}}, LicenseCodes: []string{"c"}, DivisionCode: "110000",
 		Credential: "credential", ShowSensitiveData: new(true), IdentityNumbers: []string{"i"},
-		AuthCode: "auth_code", AuthCodeQR: "auth_code_qr", LicenseAccessToken: "license_access_token", FileType: "OFD",
+		AuthCode: "auth_code", AuthCodeQR: "auth_code_qr", LicenseAccessToken: "license_access_token", FileType: "OFD", CheckCode: "c",
 	}
 	special := map[string]string{
 		"page_index": `3`, "page_size": `4`, "status": `"DRAFT"`, "is_open": `true`, "data_fields": `{"A":"1"}`, "operator": `{"name":"n"}`,

@@ -9,7 +9,8 @@ import (
 // Interface is the standard's method name (方法名称); it is also the act of a policy decision.
 type Interface string
 
-// The 21 interfaces (batch_create is table 11, which prints "create" twice) and the two extra calls of domain.md §2.
+// The 21 interfaces (batch_create is table 11, which prints "create" twice), the two extra calls of domain.md §2, and the public page
+// that a QR code leads to.
 const (
 	Login          Interface = "login"            // table 1
 	Logout         Interface = "logout"           // table 2
@@ -34,6 +35,7 @@ const (
 	ViewMobile     Interface = "view_mobile"      // table 21
 	Archive        Interface = "archive"          // 6.5.2.2 e
 	Issue          Interface = "issue"            // create + sign, used by real clients
+	Verify         Interface = "verify"           // is this licence real?
 )
 
 // Endpoint is one row of the interface table. Rows are shared: nobody changes them.
@@ -59,11 +61,13 @@ func (e *Endpoint) Changes() bool { return strings.HasPrefix(e.Path, "/license/{
 // Access says what an interface needs to know of the caller.
 type Access int
 
-// Anyone: login. SessionAccess: a session token. PageAccess: a license_access_token in the query.
+// Anyone: login. SessionAccess: a session token. PageAccess: a license_access_token in the query. PublicAccess: nobody is asked who he is; he
+// is told what everybody may know.
 const (
 	Anyone Access = iota
 	SessionAccess
 	PageAccess
+	PublicAccess
 )
 
 var (
@@ -197,9 +201,13 @@ var endpoints = []*Endpoint{
 		Required: []string{"data_fields", "operator", "service_item_code", "service_item_name"},
 		Optional: []string{"biz_num", "license_group", "seal_code"},
 	},
+	{
+		Interface: Verify, Name: "核验证照二维码", Methods: onlyGet, Path: "/verify", Access: PublicAccess, Page: true,
+		Optional: []string{"c"},
+	},
 }
 
-// Endpoints returns the table in the standard's order, the two extra calls last.
+// Endpoints returns the table in the standard's order, the three extra calls last.
 func Endpoints() []*Endpoint { return slices.Clone(endpoints) }
 
 // Find returns the row of an interface, nil when there is none.

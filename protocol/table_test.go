@@ -10,8 +10,8 @@ import (
 func TestTableHasEveryTableOfTheStandardOnce(t *testing.T) {
 	t.Parallel()
 	rows := Endpoints()
-	if len(rows) != 23 {
-		t.Fatalf("%d rows, want 21 and two extra calls", len(rows))
+	if len(rows) != 24 {
+		t.Fatalf("%d rows, want 21 and three extra calls", len(rows))
 	}
 	for i, e := range rows {
 		want := i + 1
@@ -56,8 +56,11 @@ func TestTableRowsAreWhole(t *testing.T) {
 				t.Errorf("%s names %s, which has no shape", e.Interface, name)
 			}
 		}
-		if e.Page != (e.Access == PageAccess) || e.Page && !slices.Equal(e.Methods, onlyGet) {
-			t.Errorf("%s: pages are GET only and need a page token", e.Interface)
+		if e.Page != (e.Access == PageAccess || e.Access == PublicAccess) || e.Page && !slices.Equal(e.Methods, onlyGet) {
+			t.Errorf("%s: pages are GET only and need a page token, or nothing", e.Interface)
+		}
+		if (e.Access == PublicAccess) != (e.Interface == Verify) {
+			t.Errorf("%s: only verify is public", e.Interface)
 		}
 		if (e.Access == Anyone) != (e.Interface == Login) {
 			t.Errorf("%s: only login is for anyone", e.Interface)
@@ -96,6 +99,7 @@ func TestRequiredMembers(t *testing.T) {
 		GetTokenQR:   "auth_code_qr operator service_item_code service_item_name",
 		ArchiveQR:    "auth_code_qr service_item_code service_item_name operator",
 		Issue:        "data_fields operator service_item_code service_item_name",
+		Verify:       "",
 	}
 	for i, names := range want {
 		if got := strings.Join(Find(i).Required, " "); got != names {
@@ -127,7 +131,7 @@ func TestMethods(t *testing.T) {
 	for _, e := range Endpoints() {
 		var want []string
 		switch e.Interface {
-		case GetCurrentUser, List, Token, GetLicense, ViewLicense, ViewMobile:
+		case GetCurrentUser, List, Token, GetLicense, ViewLicense, ViewMobile, Verify:
 			want = []string{http.MethodGet}
 		case GetLicenseQR, Archive:
 			want = []string{http.MethodGet, http.MethodPost}

@@ -228,6 +228,7 @@ func TestBrowser(t *testing.T) {
 	views := map[string]*View{
 		"valid":   with(func(v *View) { v.Photo = photo }),
 		"plain":   sample(),
+		"shown":   shownCode(t),
 		"void":    with(func(v *View) { v.Status = "ABOLISHED"; v.Photo = photo }),
 		"expired": with(func(v *View) { v.Status = "EXPIRED" }),
 	}

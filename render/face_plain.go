@@ -214,12 +214,18 @@ func (s *plain) drawPhoto(x, y float64) {
 
 // facts are the particulars in lines, and how high they are together.
 func (s *plain) facts() (rows []factLines, height float64) {
-	for _, it := range s.view.particulars() {
-		lines := s.fonts.lines(it.Value, factSize, right-left-factColumn)
-		rows = append(rows, factLines{it.Label, lines})
-		height += float64(len(lines)) * factLeading
+	width := right - left - factColumn
+	if s.view.QR != nil {
+		width -= codeSide + 12
+		height = codeSide
 	}
-	return rows, height
+	total := 0.0
+	for _, it := range s.view.particulars() {
+		lines := s.fonts.lines(it.Value, factSize, width)
+		rows = append(rows, factLines{it.Label, lines})
+		total += float64(len(lines)) * factLeading
+	}
+	return rows, max(total, height)
 }
 
 type factLines struct {
@@ -227,14 +233,18 @@ type factLines struct {
 	lines []string
 }
 
-const factSize, factLeading, factColumn = 9.0, 14.0, 62.0
+const (
+	factSize, factLeading, factColumn = 9.0, 14.0, 62.0
+	codeSide                          = 92.0 // of the QR code beside them
+)
 
-// closing sets the particulars at the foot of the sheet.
+// closing sets the particulars, and the QR code at their right, at the foot of the sheet.
 func (s *plain) closing(rows []factLines, height float64) {
 	s.room(min(height+10, 500)) // together on a page, unless they are unreasonably long
 	s.y = max(s.y, bodyBottom-height-10)
 	s.page.line(left, s.y, right, s.y, 0.8, s.edging())
 	s.y += 10
+	s.page.code(s.view.QR, box{right - codeSide, s.y - 6, codeSide, codeSide})
 	for _, row := range rows {
 		for n, line := range row.lines {
 			if s.y+factLeading > bodyBottom+2 {

@@ -330,13 +330,15 @@ func (c *composer) seal(e *element, onto *sheet, x, y float64) error {
 	return onto.setSeal(c.view, &c.view.Template.seals, c.ink(sealRed), box{x + e.box.x, y + e.box.y, e.box.w, e.box.h})
 }
 
-// code draws a QR code's modules as one figure, with the quiet zone of four modules that readers ask for (GB/T 18284).
+// quietZone is how many modules round a QR code readers want to be light (GB/T 18284).
+const quietZone = 4
+
+// code draws a QR code's modules as one figure, with the quiet zone.
 func (s *sheet) code(modules [][]bool, b box) {
 	n := len(modules)
 	if n == 0 {
 		return
 	}
-	const quietZone = 4
 	unit := min(b.w, b.h) / float64(n+2*quietZone)
 	x0, y0 := b.x+(b.w-unit*float64(n))/2, b.y+(b.h-unit*float64(n))/2
 	s.fill(rectangle(b.x, b.y, b.w, b.h), 0xffffff)

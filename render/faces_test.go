@@ -107,7 +107,7 @@ func held(t testing.TB, name string) *View {
 	item, p := shippedItem(t, name), people(t)[name]
 	v := &View{
 		Title: item.Name, Status: "ISSUED", Code: "990105202000000A1B", IDCode: p.IDCode, Holder: p.Holder, Issuer: p.Issuer, IssueDate: p.IssueDate,
-		Validity: or(p.Validity, p.IssueDate+" 至 长期"), SealCode: p.Seal, QR: modules(33), Template: shipped(t, name),
+		Validity: or(p.Validity, p.IssueDate+" 至 长期"), SealCode: p.Seal, QR: coded(t), QRExpires: sample().At.Add(CodeLife), Template: shipped(t, name),
 		Viewer: "示例市政务服务中心 王建国", Purpose: "仅用于办理不动产登记业务", At: time.Date(2026, 11, 23, 4, 5, 6, 0, time.UTC),
 	}
 	for _, f := range item.Fields {
@@ -127,35 +127,13 @@ func held(t testing.TB, name string) *View {
 func hostileFace(t testing.TB, name, text string) *View {
 	t.Helper()
 	v := hostileView(text)
-	v.Template, v.SealCode, v.QR = shipped(t, name), text, modules(21)
+	v.Template, v.SealCode, v.QR = shipped(t, name), text, coded(t)
 	item := shippedItem(t, name)
 	v.Fields = nil
 	for i, f := range item.Fields {
 		v.Fields = append(v.Fields, Field{Key: f.Key, Role: f.Role, Label: text, Value: text, Masked: i%2 == 0, Reason: text})
 	}
 	return v
-}
-
-// modules look like a QR code of n modules; nobody can read them.
-func modules(n int) [][]bool {
-	out := make([][]bool, n)
-	for y := range out {
-		out[y] = make([]bool, n)
-		for x := range out[y] {
-			out[y][x] = (x*x+3*y*y+x*y)%7 < 3
-		}
-	}
-	for _, at := range [][2]int{{0, 0}, {n - 7, 0}, {0, n - 7}} {
-		for y := -1; y < 8; y++ {
-			for x := -1; x < 8; x++ {
-				if px, py := at[0]+x, at[1]+y; px >= 0 && py >= 0 && px < n && py < n {
-					ring := max(abs(x-3), abs(y-3))
-					out[py][px] = ring < 2 || ring == 3
-				}
-			}
-		}
-	}
-	return out
 }
 
 // busts draws people who do not exist: n heads and shoulders before a ground.

@@ -37,6 +37,7 @@ type licenceData struct {
 	Particulars []item
 	Until       string
 	Mark        tile
+	Alive       *alive // nil: nobody says what time it is
 }
 
 // tile is the repeated piece of the page's watermark, in px.
@@ -67,6 +68,10 @@ func Page(w io.Writer, v *View, variant Variant) error {
 		Until:       stamp(v.ExpiresAt),
 		Mark:        pageTile(v.watermark()),
 	}
+	var err error
+	if data.Alive, err = v.alive(); err != nil {
+		return err
+	}
 	if v.MaskedNote {
 		data.MaskedNote = maskedNote
 	}
@@ -79,7 +84,6 @@ func Page(w io.Writer, v *View, variant Variant) error {
 	}
 	pictured := false
 	if v.Template != nil {
-		var err error
 		if data.Faces, pictured, err = faces(v); err != nil {
 			return err
 		}

@@ -25,6 +25,7 @@ type View struct {
 	SealName   string    // on the seal; "": Issuer
 	SealApart  bool      // readers show the seal from the file's signature (OFD): its place stays empty
 	QR         [][]bool  // rows of modules, true is dark, without quiet zone; nil: none
+	QRExpires  time.Time // when what it says is no longer taken; zero: it does not expire
 }
 
 func (v *View) fonts() *Fonts {
@@ -78,7 +79,7 @@ type item struct{ Label, Value string }
 
 // particulars are the facts about the licence and about this look at it, without those that are empty.
 func (v *View) particulars() []item {
-	all := []item{
+	return present([]item{
 		{"持证主体", v.Holder},
 		{"证照编码", v.Code},
 		{"有效期", v.Validity},
@@ -86,7 +87,11 @@ func (v *View) particulars() []item {
 		{"查看人", v.Viewer},
 		{"用途", v.Purpose},
 		{"出具时间", stamp(v.At)},
-	}
+	})
+}
+
+// present leaves out what is empty.
+func present(all []item) []item {
 	kept := all[:0]
 	for _, it := range all {
 		if it.Value = clean(it.Value); it.Value != "" {

@@ -11,6 +11,7 @@ need chromium chromium
 need pdftotext poppler-utils
 need qpdf qpdf
 need mutool mupdf-tools
+need zbarimg zbar-tools
 need javac default-jdk-headless
 need /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc fonts-noto-cjk
 need /usr/share/java/pdfbox2.jar libpdfbox2-java

@@ -85,7 +85,7 @@ const identityHeaderPrefix = "Licgate-"
 func (a *Audit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) (err error) {
 	t := &trip{
 		app: a.app, state: a.app.gateway.state.Load(), stage: stageAudit,
-		responseID: uuid.NewString(), arrived: time.Now(),
+		responseID: uuid.NewString(), arrived: time.Now(), host: r.Host,
 	}
 	t.endpoint, t.itemCode, t.routeFailure = protocol.Route(r)
 	t.openRecord(r)

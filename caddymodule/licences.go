@@ -381,7 +381,7 @@ func (l *Licences) archive(r *http.Request, t *trip, a *protocol.Answer) error {
 	if t.resolved.Licence.State != licence.Issued {
 		return licence.ErrState
 	}
-	file, err := t.file(r.Context(), t.resolved.Licence, r.Host, ending == ".ofd")
+	file, err := t.file(r.Context(), t.resolved.Licence, ending == ".ofd")
 	if err != nil {
 		return err
 	}

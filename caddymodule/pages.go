@@ -67,7 +67,7 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return err
 	}
 	view.ExpiresAt = t.resolved.Expires
-	if err := p.app.showCode(view, t.resolved.Licence, r.Host, view.At.Add(render.CodeLife)); err != nil {
+	if err := t.showCode(view, t.resolved.Licence, view.At.Add(render.CodeLife)); err != nil {
 		return err
 	}
 	variant := render.Desktop

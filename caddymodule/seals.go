@@ -99,13 +99,13 @@ const sealRoots = "seal-roots.pem"
 // sealPixels is the size of a seal's picture: enough for print at 42 mm, small enough for a file that holds it twice.
 const sealPixels = 240
 
-// file draws a licence from masked data as PDF or OFD, and seals it. Its QR code is good for as long as the file is kept; host is the one asked.
-func (t *trip) file(ctx context.Context, l *licence.Licence, host string, ofd bool) ([]byte, error) {
+// file draws a licence from masked data as PDF or OFD, and seals it. Its QR code is good for as long as the file is kept.
+func (t *trip) file(ctx context.Context, l *licence.Licence, ofd bool) ([]byte, error) {
 	view, err := t.view(ctx, l)
 	if err != nil {
 		return nil, err
 	}
-	if err := t.app.showCode(view, l, host, time.Time{}); err != nil {
+	if err := t.showCode(view, l, time.Time{}); err != nil {
 		return nil, err
 	}
 	draw, put := render.PDF, t.app.gateway.seals.SignPDF

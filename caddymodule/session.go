@@ -61,7 +61,9 @@ func (s *Session) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		s.resolveCaller(r, t)
 	case t.endpoint.Access == protocol.PageAccess:
 		s.resolvePage(r, t)
-	case t.endpoint.Access != protocol.PublicAccess:
+	case t.endpoint.Access == protocol.PublicAccess: // whose query is about to lose what does not parse
+		_, t.sessionFailure = protocol.Query(r.URL.RawQuery)
+	default:
 		s.resolveCaller(r, t)
 	}
 	protocol.StripSecrets(r)

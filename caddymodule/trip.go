@@ -39,6 +39,7 @@ type trip struct {
 	reached [stageMask + 1]time.Duration
 
 	responseID string
+	host       string // what the request calls this gateway
 	arrived    time.Time
 	record     audit.Record
 

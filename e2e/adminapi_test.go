@@ -123,6 +123,7 @@ func TestAdminAnswersAreDescribed(t *testing.T) {
 		{"sec", "GET", "sessions", ""},
 		{"sec", "POST", "sessions/end", `{"account":"zhangbin"}`},
 		{"aud", "POST", "licences/standing", `{"licence":"X"}`},
+		{"aud", "POST", "check", `{"code":"X"}`},
 		{"sys", "POST", "keys/rotate", `{"why":"x"}`},
 		{"sys", "POST", "keys/rewrap", `{}`},
 		{"sec", "POST", "keys/shred", `{"licence":"X","confirm":"X","why":"x"}`},

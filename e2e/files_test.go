@@ -31,6 +31,20 @@ func (c *caller) archived(auth, kind string) (path string, content []byte) {
 	return path, content
 }
 
+// pdfText is what a reader of PDF files sees.
+func pdfText(t *testing.T, pdf []byte) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "licence.pdf")
+	if err := os.WriteFile(file, pdf, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, err := exec.Command("pdftotext", file, "-").Output()
+	if err != nil {
+		t.Fatalf("pdftotext: %v", err)
+	}
+	return string(text)
+}
+
 type verdicts []struct {
 	Good, Whole bool
 	Alterations []string

@@ -5,9 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -497,18 +494,6 @@ func getLicense(t *testing.T, c *caller, w *witness) {
 	w.refused(t, c.get("/license/get_license", "auth_code", "aaa"), http.StatusOK, "40010")
 }
 
-func verifyPublicly(t *testing.T, c *caller, w *witness) {
-	anyone := &caller{g: c.g}
-	if a := anyone.get("/verify"); a.status != http.StatusOK || !strings.Contains(string(a.raw), "二维码内容") {
-		t.Errorf("verify: %d %s", a.status, a.raw)
-	}
-	a := anyone.get("/verify", "c", "no code")
-	if a.status != http.StatusForbidden || !strings.Contains(string(a.raw), "40017") {
-		t.Errorf("verify of no code: %d %s", a.status, a.raw)
-	}
-	w.silent(t, "the page", string(a.raw))
-}
-
 func archiveFiles(t *testing.T, c *caller, w *witness) {
 	made := c.call(marriage, "create", object{"data_fields": face("F-1", identity(13))}).must(t)
 	code := made.text("auth_code")
@@ -533,19 +518,6 @@ func archiveFiles(t *testing.T, c *caller, w *witness) {
 	w.refused(t, c.get("/license/archive"), http.StatusOK, "10002", "auth_code")
 	w.refused(t, c.get("/license/archive", "auth_code", code, "file_type", "DOC"), http.StatusOK, "40016", "PDF", "OFD")
 	w.refused(t, c.get("/license/archive", "auth_code", "x"), http.StatusOK, "40010")
-}
-
-func pdfText(t *testing.T, pdf []byte) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "licence.pdf")
-	if err := os.WriteFile(file, pdf, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	text, err := exec.Command("pdftotext", file, "-").Output()
-	if err != nil {
-		t.Fatalf("pdftotext: %v", err)
-	}
-	return string(text)
 }
 
 // shown makes a licence for a holder and gives the code that the holder shows.

@@ -122,7 +122,7 @@ func TestCheckedByAnybody(t *testing.T) {
 		t.Errorf("check --json: %+v, %v", found, err)
 	}
 	out, errs, exit := g.command("check", "nothing", "--json")
-	if exit != 1 || !strings.Contains(out, `"reason": "unknown"`) || !strings.Contains(errs, "查无此证照") {
+	if exit != 1 || !strings.Contains(out, `"reason": "unknown"`) || !strings.Contains(errs, "二维码无效") {
 		t.Errorf("check of no code: exit %d, %s %s", exit, out, errs)
 	}
 
@@ -244,4 +244,16 @@ func TestCheckRefuses(t *testing.T) {
 	if a := g.from(t, "127.0.2.2").browse("/verify?c=" + good); a.status != http.StatusOK {
 		t.Errorf("another address: %d", a.status)
 	}
+}
+
+func verifyPublicly(t *testing.T, c *caller, w *witness) {
+	anyone := &caller{g: c.g}
+	if a := anyone.get("/verify"); a.status != http.StatusOK || !strings.Contains(string(a.raw), "二维码内容") {
+		t.Errorf("verify: %d %s", a.status, a.raw)
+	}
+	a := anyone.get("/verify", "c", "no code")
+	if a.status != http.StatusForbidden || !strings.Contains(string(a.raw), "40017") {
+		t.Errorf("verify of no code: %d %s", a.status, a.raw)
+	}
+	w.silent(t, "the page", string(a.raw))
 }

@@ -94,7 +94,7 @@ var (
 	CodeFileType = code("40016", "不支持该电子文件类型，可用 PDF、OFD", http.StatusOK,
 		"file_type 填 PDF（默认）或 OFD")
 
-	CodeNoCheck = code("40017", "查无此证照：二维码不是本系统出具的，或不完整", http.StatusOK,
+	CodeNoCheck = code("40017", "二维码无效，请核对后请持证人重新出示", http.StatusOK,
 		"核对二维码的来源与内容，请持证人重新出示")
 	CodeCheckExpired = code("40018", "二维码已过期，请持证人刷新后重新出示", http.StatusOK,
 		"请持证人刷新页面后重新出示")

@@ -4,7 +4,7 @@ import (
 	"net/http"
 )
 
-// Query reads the raw query of a request to a foreign upstream as strictly as that of our own interfaces.
+// Query reads a raw query, also of a request to a foreign upstream, as strictly as that of our own interfaces.
 func Query(raw string) (map[string]string, *Failure) { return parseQuery(raw) }
 
 // Body reads the body of a request to a foreign upstream, at most limit bytes, as strictly as our own: JSON by its type, not

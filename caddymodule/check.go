@@ -84,23 +84,20 @@ func (s *state) check(l *licence.Licence, at time.Time) *render.Check {
 	return &render.Check{
 		Title: l.Name, Status: l.Status(at), Holder: holder, IDCode: shown("id_code", l.IDCode),
 		Issuer: shown("issue_org_name", l.IssueOrgName), IssueDate: shown("issue_date", l.IssueDate),
-		Validity: validity(&protocol.License{
-			BeginDate: shown("begin_date", l.BeginDate), IssueDate: shown("issue_date", l.IssueDate), ExpiryDate: shown("expiry_date", l.ExpiryDate),
-		}),
-		At: at,
+		Validity: period(shown("begin_date", l.BeginDate), shown("issue_date", l.IssueDate), shown("expiry_date", l.ExpiryDate)),
+		At:       at,
 	}
 }
 
 // showCode puts a QR code on a view, by which everybody may check the licence until it expires; the zero time is for files that are kept.
-// host is the name that the request gives this gateway.
-func (a *App) showCode(v *render.View, l *licence.Licence, host string, expires time.Time) error {
-	code, err := a.gateway.licences.NewCheckCode(l, expires)
+func (t *trip) showCode(v *render.View, l *licence.Licence, expires time.Time) error {
+	code, err := t.app.gateway.licences.NewCheckCode(l, expires)
 	if err != nil {
 		return err
 	}
-	address := a.VerifyURL
+	address := t.app.VerifyURL
 	if address == "" {
-		address = (&url.URL{Scheme: "https", Host: host, Path: protocol.Find(protocol.Verify).Path}).String()
+		address = (&url.URL{Scheme: "https", Host: t.host, Path: protocol.Find(protocol.Verify).Path}).String()
 	}
 	v.QRExpires = expires
 	v.QR, err = render.QRCode(address + "?c=" + code)

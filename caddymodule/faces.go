@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -165,11 +166,16 @@ func (g *gateway) face(ctx context.Context, item *licence.Item, l *licence.Licen
 	}
 	template, err := g.loadFace(ctx, version)
 	if err != nil {
-		g.faces.faults.Add(1)
-		g.logger.Error("a licence's face can't be had; it is drawn with the plain one", zap.String("item", item.Code), zap.String("face", version), zap.Error(err))
+		g.faceless(item.Code, version, err)
 		return nil
 	}
 	return template
+}
+
+// faceless tells that a licence is drawn with the plain face in place of its own.
+func (g *gateway) faceless(item, version string, err error) {
+	g.faces.faults.Add(1)
+	g.logger.Error("a licence's face can't be had; it is drawn with the plain one", zap.String("item", item), zap.String("face", version), zap.Error(err))
 }
 
 func (g *gateway) loadFace(ctx context.Context, version string) (*render.Template, error) {
@@ -188,4 +194,30 @@ func (g *gateway) loadFace(ctx context.Context, version string) (*render.Templat
 		return nil, err
 	}
 	return g.faces.parse(version, yaml, assets)
+}
+
+// overflows finds a field of a licence that the face of today has no room for, and that may stand nowhere else. The embedded fonts measure: an
+// operator's own may come and go.
+func (g *gateway) overflows(item *licence.Item, l *licence.Licence) (field string, found bool) {
+	declared := g.state.Load().faces[item.Face(l.Group)]
+	if declared == nil {
+		return "", false
+	}
+	yaml, assets, _ := declaredFace(declared)
+	template, err := g.faces.parse(item.Face(l.Group), yaml, assets)
+	if err != nil {
+		return "", false // the plain face takes anything
+	}
+	v := &render.View{
+		Title: l.Name, Status: string(licence.Issued), Code: strings.Repeat("0", 18), IDCode: l.IDCode, Holder: l.HolderName, Issuer: l.IssueOrgName,
+		IssueDate: l.IssueDate, Validity: period(l.BeginDate, l.IssueDate, l.ExpiryDate), Template: template,
+	}
+	for _, f := range item.Fields {
+		v.Fields = append(v.Fields, render.Field{Key: f.Key, Role: f.Role, Label: f.Label, Value: licence.Text(l.Fields[f.Key])})
+	}
+	over, found := errors.AsType[*render.Overflow](render.Fits(v))
+	if !found {
+		return "", false
+	}
+	return over.Key, true
 }

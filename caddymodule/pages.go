@@ -167,6 +167,10 @@ func (t *trip) view(ctx context.Context, l *licence.Licence) (*render.View, erro
 			Key: f.Key, Role: f.Role, Label: f.Label, Value: licence.Text(value), Masked: plan.Hides(f.Key), Reason: t.whyMasked(item, f.Key),
 		})
 	}
+	if err := render.Fits(v); err != nil { // issued in other fonts, or under another program
+		t.app.gateway.faceless(item.Code, v.Template.Version(), err)
+		v.Template = nil
+	}
 	return v, nil
 }
 

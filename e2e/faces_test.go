@@ -183,6 +183,16 @@ func TestBadFaceIsRefused(t *testing.T) {
 	if out := g.must("export"); strings.Contains(out, "faces") {
 		t.Errorf("a refused file took effect: %s", out)
 	}
+	// What a face has no room for, and may not continue elsewhere, is refused when it is made.
+	g.apply(strings.Replace(good, "{field: CZR,", "{field: CZR, overflow: refuse,", 1))
+	c := g.login("hydj", "zhangbin")
+	fields := marriageFields("F-1")
+	fields["CZR"] = strings.Repeat("长", 400)
+	a := c.post("/license/"+marriage+"/create", wrapped(object{"data_fields": fields}))
+	if a.ok() || !strings.Contains(string(a.raw), "持证人（CZR）在证面上放不下") {
+		t.Errorf("without room: %s", a.raw)
+	}
+	c.made("F-1")
 	// The marriage face takes what the standard's own example declares.
 	g.apply(edited(last, last+"    faces: [{group: \"1\", template: marriage}]\n"))
 }

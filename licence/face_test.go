@@ -55,3 +55,31 @@ func TestFaceIsKept(t *testing.T) {
 		t.Errorf("abolished: face %q", l.Face)
 	}
 }
+
+// What its face has no room for is refused when it is made, and when it is signed under another face.
+func TestFaceWithoutRoom(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Overflows = func(item *licence.Item, l *licence.Licence) (string, bool) {
+		if l.HolderName == "" || l.Group == "" {
+			t.Errorf("asked of an unfinished licence: %+v", l)
+		}
+		return item.Face(l.Group), item.Face(l.Group) != "v1"
+	}
+	narrow, strange := marriage(withFaces(map[string]string{"": "CZR"})), marriage(withFaces(map[string]string{"": "?"}))
+	_, err := w.Issue(t.Context(), civil, narrow, numbered("J-1"))
+	if fault := fieldError(t, "issued", err, "CZR"); fault.Message != "持证人（CZR）在证面上放不下，请缩短" {
+		t.Errorf("told: %s", fault.Message)
+	}
+	_, err = w.Create(t.Context(), civil, strange, numbered("J-1"))
+	fieldError(t, "created", err, "data_fields")
+	made, err := w.Create(t.Context(), civil, marriage(withFaces(map[string]string{"": "v1"})), numbered("J-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Sign(t.Context(), civil, narrow, at(made.Licence.Code))
+	fieldError(t, "signed", err, "CZR")
+	if l := w.load(t, made.Licence.Code); l.State != licence.Registered {
+		t.Errorf("it is %s", l.State)
+	}
+}

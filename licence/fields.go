@@ -70,6 +70,24 @@ func (s *Service) checkPrintable(item *Item, fields map[string]any) error {
 	return nil
 }
 
+// checkRoom refuses a licence that its face has no room for.
+func (s *Service) checkRoom(item *Item, l *Licence) error {
+	if s.Overflows == nil {
+		return nil
+	}
+	key, found := s.Overflows(item, l)
+	if !found {
+		return nil
+	}
+	const text = "在证面上放不下，请缩短"
+	for i := range item.Fields {
+		if f := &item.Fields[i]; f.Key == key {
+			return f.fault(text)
+		}
+	}
+	return &FieldError{Key: "data_fields", Message: "证照的内容" + text}
+}
+
 // fault names the field by label and key, never the value.
 func (f *Field) fault(text string) *FieldError {
 	return &FieldError{Key: f.Key, Message: f.Label + "（" + f.Key + "）" + text}

@@ -66,6 +66,9 @@ func (s *Service) Sign(ctx context.Context, a Actor, item *Item, t Target) (*Lic
 		if l.State != Registered {
 			return ErrState
 		}
+		if err := s.checkRoom(item, l); err != nil { // it may be another face than on the day it was made
+			return err
+		}
 		return l.issue(a, item, now)
 	})
 }
@@ -179,7 +182,10 @@ func (s *Service) take(l *Licence, a Actor, item *Item, m Making, now time.Time)
 	}
 	l.ServiceItem, l.ServiceItemName = m.ServiceItem, m.ServiceItemName
 	l.modified(a, now)
-	return l.takeFields(a, item, fields)
+	if err := l.takeFields(a, item, fields); err != nil {
+		return err
+	}
+	return s.checkRoom(item, l)
 }
 
 func (l *Licence) issue(a Actor, item *Item, now time.Time) error {

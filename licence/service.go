@@ -33,6 +33,9 @@ type Service struct {
 	// Unprintable finds a character of a text that no face can show; a licence with one is refused when it is made. nil: none
 	// is looked for.
 	Unprintable func(text string) (rune, bool)
+	// Overflows finds a field (by key; "" is none of the item's) whose value has no room on the face that the licence would be issued under,
+	// and may stand nowhere else; such a licence is neither made nor signed. nil: none is looked for.
+	Overflows func(item *Item, l *Licence) (field string, found bool)
 	// Lifetimes; zero: 24 h, 120 s, 10 min, 15 min (domain.md §4).
 	AuthCodeTTL, ShowCodeTTL, RedeemedTTL, AccessTokenTTL time.Duration
 }

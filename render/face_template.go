@@ -11,6 +11,13 @@ import (
 // ErrOverflow is wrapped when a value does not fit in a place that declares overflow: refuse.
 var ErrOverflow = errors.New("render: a value does not fit in its place")
 
+// Overflow is an ErrOverflow that names the field. Key is "" for a value of the licence itself.
+type Overflow struct{ Key, Label string }
+
+func (e *Overflow) Error() string { return ErrOverflow.Error() + ": " + e.Label }
+
+func (e *Overflow) Unwrap() error { return ErrOverflow }
+
 // composer fills the pages of a template with the values of a View.
 type composer struct {
 	view    *View
@@ -183,7 +190,7 @@ func (c *composer) set(onto *sheet, e *element, b box, f *Field, text string) er
 	lines, size, whole := c.fit(text, e.look, b, e.Vertical)
 	if !whole {
 		if e.Overflow == "refuse" {
-			return fmt.Errorf("%w: %s", ErrOverflow, f.Label)
+			return &Overflow{f.Key, f.Label}
 		}
 		c.carried = append(c.carried, Field{Label: oneLine(f.Label), Value: text, Masked: f.Masked, Reason: f.Reason})
 	}

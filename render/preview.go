@@ -75,15 +75,22 @@ func silhouette() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Fits says, before a licence is made, whether its template takes the values: the error wraps ErrOverflow and names the field.
+// Fits says, before a licence is made, whether its template takes the values: the error is an Overflow. Most templates take any.
 func Fits(v *View) error {
-	if v.Template == nil {
+	if v.Template == nil || !v.Template.refuses() {
 		return nil
 	}
 	plain := *v
 	plain.Photo = nil // always fits, and takes long to read
 	d := &drawing{fonts: newTypesetter(v.fonts())}
 	return newComposer(&plain, d.fonts).faces(d)
+}
+
+// refuses says whether a place of the template may not be continued elsewhere.
+func (t *Template) refuses() bool {
+	return slices.ContainsFunc(t.pages, func(p facePage) bool {
+		return slices.ContainsFunc(p.elements, func(e *element) bool { return e.Overflow == "refuse" })
+	})
 }
 
 // Fields are those that the template places, as an item that has just them would declare them.

@@ -43,7 +43,11 @@ func TestFits(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	v.Fields[0].Value = strings.Repeat("长", 50)
-	if err := Fits(v); !errors.Is(err, ErrOverflow) || !strings.Contains(err.Error(), "姓名") || strings.Contains(err.Error(), "长") {
+	err = Fits(v)
+	if over, ok := errors.AsType[*Overflow](err); !ok || over.Key != "XM" {
+		t.Errorf("error %#v", err)
+	}
+	if !errors.Is(err, ErrOverflow) || !strings.Contains(err.Error(), "姓名") || strings.Contains(err.Error(), "长") {
 		t.Errorf("error %v", err)
 	}
 	if err := Fits(&View{}); err != nil {

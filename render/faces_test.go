@@ -165,8 +165,6 @@ func busts(w, h int, ground color.Color, n int) image.Image {
 	return m
 }
 
-func abs(n int) int { return max(n, -n) }
-
 func TestShippedTemplates(t *testing.T) {
 	t.Parallel()
 	if n := len(ShippedTemplates()); n != 8 {

@@ -53,6 +53,7 @@ var rooms = map[string][]string{
 	"gm/gmtest":             {"gm"},
 	"bench/gm":              {"gm"},
 	"bench/masking":         {"masking"},
+	"bench/render":          {"render", "seal"},
 }
 
 // owners are libraries that one room alone may import: so that they can be replaced in one place.

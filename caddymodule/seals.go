@@ -96,8 +96,12 @@ func (g *gateway) openSeals(a *App) (err error) {
 // sealRoots is the file, in the data folder, of what a verifier has to trust.
 const sealRoots = "seal-roots.pem"
 
-// sealPixels is the size of a seal's picture: enough for print at 42 mm, small enough for a file that holds it twice.
-const sealPixels = 240
+// Sizes of a seal's picture in pixels. An OFD shows it: enough for print. A PDF holds it as its standard wants, in hexadecimal digits, and shows
+// the seal that is drawn on the page.
+const (
+	sealPixelsOFD = 240
+	sealPixelsPDF = 96
+)
 
 // file draws a licence from masked data as PDF or OFD, and seals it. Its QR code is good for as long as the file is kept.
 func (t *trip) file(ctx context.Context, l *licence.Licence, ofd bool) ([]byte, error) {
@@ -108,16 +112,16 @@ func (t *trip) file(ctx context.Context, l *licence.Licence, ofd bool) ([]byte, 
 	if err := t.showCode(view, l, time.Time{}); err != nil {
 		return nil, err
 	}
-	draw, put := render.PDF, t.app.gateway.seals.SignPDF
+	draw, put, pixels := render.PDF, t.app.gateway.seals.SignPDF, sealPixelsPDF
 	if ofd {
 		view.SealApart = true
-		draw, put = render.OFD, t.app.gateway.seals.SignOFD
+		draw, put, pixels = render.OFD, t.app.gateway.seals.SignOFD, sealPixelsOFD
 	}
 	drawn, err := draw(view)
 	if err != nil {
 		return nil, fmt.Errorf("rendering a licence: %w", err)
 	}
-	s, err := t.sealOf(l)
+	s, err := t.sealOf(l, pixels)
 	if err != nil {
 		return nil, err
 	}
@@ -139,9 +143,9 @@ var cornerSeal = seal.Box{X: 10, Y: 10, Width: 20, Height: 20}
 
 // sealOf finds the seal that a licence is sealed with. Whose seal it is, and by which code, the registry says, not the licence: a caller may write
 // any issuer into its fields, and any seal_code.
-func (t *trip) sealOf(l *licence.Licence) (*seal.Seal, error) {
+func (t *trip) sealOf(l *licence.Licence, pixels int) (*seal.Seal, error) {
 	code, name := t.sealCode(l), t.sealName(l)
-	picture, err := render.SealPicture(name, code, sealPixels)
+	picture, err := render.SealPicture(name, code, pixels)
 	if err != nil {
 		return nil, fmt.Errorf("drawing a seal: %w", err)
 	}

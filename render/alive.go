@@ -42,18 +42,10 @@ func codeSVG(modules [][]bool) template.HTML {
 	b = fmt.Appendf(b, `<svg viewBox="0 0 %[1]d %[1]d" shape-rendering="crispEdges" role="img" aria-label="核验二维码">`+
 		`<path fill="#ffffff" d="M0 0h%[1]dv%[1]dh-%[1]dz"/><path stroke="#000000" d="`, side)
 	for y, row := range modules {
-		for from := 0; from < len(row); from++ {
-			if !row[from] {
-				continue
-			}
-			to := from
-			for to < len(row) && row[to] {
-				to++
-			}
+		for from, to := range darkRuns(row) {
 			b = strconv.AppendInt(append(b, 'M'), int64(quietZone+from), 10)
 			b = strconv.AppendInt(append(b, ' '), int64(quietZone+y), 10)
 			b = strconv.AppendInt(append(b, ".5h"...), int64(to-from), 10)
-			from = to
 		}
 	}
 	return template.HTML(append(b, `"/></svg>`...))

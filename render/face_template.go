@@ -344,16 +344,8 @@ func (s *sheet) code(modules [][]bool, b box) {
 	s.fill(rectangle(b.x, b.y, b.w, b.h), 0xffffff)
 	dark := &figure{}
 	for i, row := range modules {
-		for from := 0; from < len(row); from++ {
-			if !row[from] {
-				continue
-			}
-			to := from
-			for to < len(row) && row[to] {
-				to++
-			}
+		for from, to := range darkRuns(row) {
 			dark.join(rectangle(x0+float64(from)*unit, y0+float64(i)*unit, float64(to-from)*unit, unit))
-			from = to
 		}
 	}
 	s.fill(dark, 0)

@@ -113,6 +113,20 @@ func BenchmarkPage(b *testing.B) {
 	}
 }
 
+// BenchmarkPageShown is a page with a QR code, made anew for each page as the gateway does.
+func BenchmarkPageShown(b *testing.B) {
+	v := shownCode(b)
+	for b.Loop() {
+		var err error
+		if v.QR, err = QRCode(checkAddress); err != nil {
+			b.Fatal(err)
+		}
+		if err := Page(io.Discard, v, Mobile); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkPagePhoto(b *testing.B) {
 	v := with(func(v *View) { v.Photo = jpegFile(b, portrait(358, 441)) })
 	b.ReportAllocs()

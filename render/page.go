@@ -67,10 +67,7 @@ func Page(w io.Writer, v *View, variant Variant) error {
 		Particulars: v.particulars(),
 		Until:       stamp(v.ExpiresAt),
 		Mark:        pageTile(v.watermark()),
-	}
-	var err error
-	if data.Alive, err = v.alive(); err != nil {
-		return err
+		Alive:       v.alive(),
 	}
 	if v.MaskedNote {
 		data.MaskedNote = maskedNote
@@ -84,6 +81,7 @@ func Page(w io.Writer, v *View, variant Variant) error {
 	}
 	pictured := false
 	if v.Template != nil {
+		var err error
 		if data.Faces, pictured, err = faces(v); err != nil {
 			return err
 		}

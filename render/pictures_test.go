@@ -37,14 +37,16 @@ func TestPictures(t *testing.T) {
 	}
 	views["business-abolished"] = shownMasked(t, "business")
 	views["business-abolished"].Status = "ABOLISHED"
-	views["plain"] = sample()
-	pages := map[string]func(http.ResponseWriter) error{}
+	views["plain"] = shownCode(t)
+	pages := map[string]func(http.ResponseWriter) error{"verify": func(w http.ResponseWriter) error { return CheckPage(w, found()) }}
 	for name, v := range views {
 		pages[name+"/desktop"] = func(w http.ResponseWriter) error { return Page(w, v, Desktop) }
 		pages[name+"/mobile"] = func(w http.ResponseWriter) error { return Page(w, v, Mobile) }
 	}
 	address, _ := site(t, pages, embedded)
 	tab := browser(t)
+	look(t, tab, address+"/verify", filepath.Join(dir, "verify-390.png"), 390, false, true)
+	lighten(t, filepath.Join(dir, "verify-390.png"))
 	for name, v := range views {
 		look(t, tab, address+"/"+name+"/desktop", filepath.Join(dir, name+"-1280.png"), 1280, false, true)
 		look(t, tab, address+"/"+name+"/mobile", filepath.Join(dir, name+"-390.png"), 390, false, true)

@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"iter"
 	"time"
 
 	"rsc.io/qr"
@@ -25,4 +26,20 @@ func QRCode(text string) ([][]bool, error) {
 		}
 	}
 	return rows, nil
+}
+
+// darkRuns are the dark modules of a row that stand side by side: from each first one to behind the last.
+func darkRuns(row []bool) iter.Seq2[int, int] {
+	return func(yield func(from, to int) bool) {
+		for from := 0; from < len(row); from++ {
+			to := from
+			for to < len(row) && row[to] {
+				to++
+			}
+			if to > from && !yield(from, to) {
+				return
+			}
+			from = to
+		}
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"sort"
 	"unicode/utf8"
 )
@@ -153,16 +155,20 @@ func (m charMap) all() iter.Seq2[rune, uint16] {
 	}
 }
 
-// cmapTable writes a cmap for characters in ascending order, the i-th drawn by glyph i+1. Format 12 comes with a format 4
-// that has what lies in the BMP: some systems look for no other.
-func cmapTable(runes []rune) []byte {
+// mostSegments is how many segments fit into a format 4 subtable, whose length is a 16-bit number.
+const mostSegments = 8000
+
+// cmapTable writes a cmap that says by which glyph each character is drawn. Format 12 comes with a format 4 that has what lies in the
+// BMP: some systems look for no other.
+func cmapTable(glyphs map[rune]uint16) []byte {
 	var groups, wide []byte
-	for i, r := range runes {
-		wide = addToGroups(wide, r, uint16(i+1))
+	for _, r := range slices.Sorted(maps.Keys(glyphs)) {
+		wide = addToGroups(wide, r, glyphs[r])
 		if r < 0xffff {
-			groups = addToGroups(groups, r, uint16(i+1))
+			groups = addToGroups(groups, r, glyphs[r])
 		}
 	}
+	groups = groups[:min(len(groups), 12*mostSegments)]
 	n := len(groups)/12 + 1
 	ends, starts, deltas := make([]byte, 0, 2*n), make([]byte, 0, 2*n), make([]byte, 0, 2*n)
 	for g := groups; len(g) > 0; g = g[12:] {

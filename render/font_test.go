@@ -167,7 +167,7 @@ func tinyFont(t testing.TB) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := []sfntTable{{"cmap", cmapTable(s.runes)}}
+	list := []sfntTable{{"cmap", cmapTable(s.ids)}}
 	for _, tag := range []string{"glyf", "head", "hhea", "hmtx", "loca", "maxp"} {
 		list = append(list, sfntTable{tag, tables[tag]})
 	}

@@ -3,6 +3,8 @@ package render
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // subset is the part of a font that one document uses. Every character gets a glyph of its own, even where the font
@@ -109,6 +111,21 @@ func (s *subset) tables() ([]sfntTable, error) {
 	return []sfntTable{
 		{"glyf", glyf}, {"head", head}, {"hhea", hhea}, {"hmtx", hmtx}, {"loca", loca}, {"maxp", maxp},
 	}, nil
+}
+
+// installable returns the subset as a whole TrueType font: readers of OFD, and browsers, find glyphs by the font's own cmap, and want all of
+// the tables.
+func (s *subset) installable() ([]byte, error) {
+	tables, err := s.tables()
+	if err != nil {
+		return nil, err
+	}
+	post := make([]byte, 32)
+	copy(post, s.font.post)
+	binary.BigEndian.PutUint32(post, 0x00030000) // no glyph names
+	tables = append(tables, sfntTable{"OS/2", s.font.os2}, sfntTable{"cmap", cmapTable(s.ids)}, sfntTable{"name", s.font.naming}, sfntTable{"post", post})
+	slices.SortFunc(tables, func(a, b sfntTable) int { return strings.Compare(a.tag, b.tag) })
+	return sfnt(tables), nil
 }
 
 type sfntTable struct {

@@ -138,17 +138,11 @@ func (s slice) file() ([]byte, error) {
 			part.add(r, f.glyph(r))
 		}
 	}
-	tables, err := part.tables()
+	file, err := part.installable()
 	if err != nil {
 		return nil, err
 	}
-	post := make([]byte, 32)
-	copy(post, f.post)
-	binary.BigEndian.PutUint32(post, 0x00030000) // no glyph names
-	tables = append(tables, sfntTable{"OS/2", f.os2}, sfntTable{"cmap", cmapTable(part.runes)}, sfntTable{"name", f.naming},
-		sfntTable{"post", post})
-	slices.SortFunc(tables, func(a, b sfntTable) int { return bytes.Compare([]byte(a.tag), []byte(b.tag)) })
-	return woff(sfnt(tables))
+	return woff(file)
 }
 
 // woff packs a TrueType file as WOFF 1.0 (W3C Recommendation of 13 December 2012): each table by itself, by zlib.

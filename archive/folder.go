@@ -64,6 +64,14 @@ func lockDir(dir string) (*os.File, error) {
 	if info, err := f.Stat(); err != nil || !info.IsDir() {
 		return nil, errors.Join(fmt.Errorf("%w: %s is no folder", ErrForeign, dir), err, f.Close())
 	}
+	// Who else may write there could put links in the way, or take the files.
+	var stat unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &stat); err != nil {
+		return nil, errors.Join(os.NewSyscallError("fstat", err), f.Close())
+	}
+	if int(stat.Uid) != os.Geteuid() || stat.Mode&0o022 != 0 {
+		return nil, errors.Join(fmt.Errorf("%w: %s belongs to another user, or others may write there", ErrForeign, dir), f.Close())
+	}
 	switch err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); {
 	case errors.Is(err, unix.EWOULDBLOCK):
 		return nil, errors.Join(fmt.Errorf("%w: %s", ErrInUse, dir), f.Close())
@@ -126,7 +134,7 @@ func aside(name string) string { return "." + name + asideMark }
 // write puts a file in its place, whole or not at all.
 func (f *Folder) write(name string, content []byte) (err error) {
 	path := filepath.Join(f.dir, aside(name))
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	file, err := createAside(path)
 	if err != nil {
 		return err
 	}
@@ -145,6 +153,14 @@ func (f *Folder) write(name string, content []byte) (err error) {
 		return err
 	}
 	return syncDir(f.dir)
+}
+
+// createAside makes a file anew, never through a link. What a process that died left there goes.
+func createAside(path string) (*os.File, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
 }
 
 func syncDir(dir string) error {

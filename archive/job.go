@@ -89,7 +89,7 @@ func (j *Job) item(ctx context.Context, item string) (Outcome, error) {
 
 // list hands the licences of an item to the workers, page by page.
 func (j *Job) list(ctx context.Context, item string, t *tally, entries chan<- Entry) error {
-	after := ""
+	after, seen := "", map[string]bool{}
 	for first := true; first || after != ""; first = false {
 		page, err := j.Source.List(ctx, item, after)
 		var refusal *Refusal
@@ -114,10 +114,11 @@ func (j *Job) list(ctx context.Context, item string, t *tally, entries chan<- En
 				return ctx.Err()
 			}
 		}
-		if page.Next == after && after != "" {
+		if page.Next != "" && seen[page.Next] {
 			return errors.New("archive: the list turns in a circle")
 		}
 		after = page.Next
+		seen[after] = true
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ func (f *Folder) Zip(path string) (err error) {
 		return err
 	}
 	part := filepath.Join(f.dir, aside("zip"))
-	out, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	out, err := createAside(part)
 	if err != nil {
 		return err
 	}

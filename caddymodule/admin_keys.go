@@ -256,7 +256,7 @@ func shredFailure(err error, department string) error {
 	case errors.Is(err, gm.ErrKeyUnknown):
 		return adminError(http.StatusConflict, "该部门没有数据密钥：若有旧证照，请先执行 licgate keys rotate --department %s", department)
 	case errors.Is(err, errReopened):
-		return adminError(http.StatusConflict, "该部门在粉碎期间又启用了新的密钥：请重新粉碎")
+		return adminError(http.StatusConflict, "该部门在提出粉碎之后又启用了新的密钥：请重新提出")
 	}
 	return nil
 }
@@ -289,6 +289,14 @@ func (c *adminCall) approveJob(nothing) (store.KeyJob, error) {
 	}
 	if err := c.shreddable(&j); err != nil {
 		return store.KeyJob{}, err
+	}
+	// What was sealed by a key that came after the proposal is not what was proposed.
+	keys, err := c.app.keyWork.scope(c.r.Context(), &j)
+	if err != nil {
+		return store.KeyJob{}, err
+	}
+	if slices.ContainsFunc(keys, func(k gm.KeyStatus) bool { return k.Created.After(j.Started) }) {
+		return store.KeyJob{}, shredFailure(errReopened, j.Department)
 	}
 	j.DecidedBy = c.who.String()
 	return c.beginShredding(j, c.app.gateway.store.SaveJob)

@@ -83,10 +83,18 @@ func (s *state) check(l *licence.Licence, at time.Time) *render.Check {
 	}
 	return &render.Check{
 		Title: l.Name, Status: l.Status(at), Holder: holder, IDCode: shown("id_code", l.IDCode),
-		Issuer: shown("issue_org_name", l.IssueOrgName), IssueDate: shown("issue_date", l.IssueDate),
+		Issuer: s.issuer(l), IssueDate: shown("issue_date", l.IssueDate),
 		Validity: period(shown("begin_date", l.BeginDate), shown("issue_date", l.IssueDate), shown("expiry_date", l.ExpiryDate)),
 		At:       at,
 	}
+}
+
+// issuer is the department that made a licence, as the registry names it. What the licence says of its issuer is what somebody wrote.
+func (s *state) issuer(l *licence.Licence) string {
+	if d, ok := s.registry.Department(l.Department); ok {
+		return d.Name
+	}
+	return l.Department
 }
 
 // showCode puts a QR code on a view, by which everybody may check the licence until it expires; the zero time is for files that are kept.

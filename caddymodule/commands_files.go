@@ -124,11 +124,11 @@ func verifyFile(cmd *cobra.Command, path string, roots seal.Roots) (verdict, err
 	}
 	v := verdict{File: path, Good: found.Good(), Whole: found.Whole}
 	for _, a := range found.Alterations {
-		v.Alterations = append(v.Alterations, a.Text())
+		v.Alterations = append(v.Alterations, printable(a.Text()))
 	}
 	for _, s := range found.Signatures {
 		by := signedBy{
-			Kind: s.Kind, Name: s.Name, SealCode: s.SealCode, Department: s.Department, At: s.When(), Proven: !s.Stamped.IsZero(), Trusted: s.Trusted,
+			Kind: s.Kind, Name: printable(s.Name), SealCode: printable(s.SealCode), Department: printable(s.Department), At: s.When(), Proven: !s.Stamped.IsZero(), Trusted: s.Trusted,
 		}
 		for _, fault := range s.Faults {
 			by.Faults = append(by.Faults, fault.Text())
@@ -143,6 +143,7 @@ func verifyFile(cmd *cobra.Command, path string, roots seal.Roots) (verdict, err
 		return v, nil
 	}
 	v.Standing = new(standingAnswer)
+	// Only a gateway that can't be asked leaves the question open: one that knows no such licence has answered.
 	if _, err := call(cmd, http.MethodPost, "licences/standing", standingQuestion{Licence: v.Licence}, v.Standing); err != nil {
 		v.Standing, v.Unasked = nil, err.Error()
 	}
@@ -192,5 +193,5 @@ func printVerdict(w io.Writer, v verdict) {
 
 // statusNames are the statuses of licences in Chinese.
 var statusNames = map[string]string{
-	"ISSUED": "有效", "EXPIRED": "已过期", "ABOLISHED": "已废止", "REGISTERED": "未签发", "": "不存在",
+	"ISSUED": "有效", "EXPIRED": "已过期", "ABOLISHED": "已废止", "REGISTERED": "未签发", "": "不存在（已删除、已粉碎，或属于另一平台）",
 }

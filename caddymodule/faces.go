@@ -20,12 +20,16 @@ import (
 type faces struct {
 	mu     sync.Mutex
 	parsed map[string]*render.Template
+	weight int             // bytes of pictures in parsed
 	kept   map[string]bool // in the store
 	faults atomic.Int64    // licences that were drawn with the plain face because their own could not be had
 }
 
-// mostFaces bounds what is kept parsed; beyond, it is read again.
-const mostFaces = 256
+// Bounds of what is kept parsed, in faces and in bytes of their pictures; beyond, it is read again.
+const (
+	mostFaces  = 256
+	mostWeight = 64 << 20
+)
 
 func newFaces() *faces {
 	return &faces{parsed: map[string]*render.Template{}, kept: map[string]bool{}}
@@ -58,10 +62,12 @@ func (f *faces) parse(version string, yaml []byte, assets map[string][]byte) (*r
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.parsed) >= mostFaces {
+	if len(f.parsed) >= mostFaces || f.weight+template.Weight() > mostWeight {
 		clear(f.parsed)
+		f.weight = 0
 	}
 	f.parsed[version] = template
+	f.weight += template.Weight()
 	return template, nil
 }
 
@@ -71,7 +77,8 @@ func (f *faces) judge(item *registry.Item, face *registry.Face) []registry.Probl
 	if !ok {
 		return []registry.Problem{{Message: fmt.Sprintf("没有名为 %q 的模板；licgate render templates 列出随程序提供的模板", face.Template)}}
 	}
-	template, err := f.parse(render.Version(yaml, assets), yaml, assets)
+	// Not kept: it may never come into force.
+	template, err := render.Parse(yaml, assets)
 	if err == nil {
 		err = template.Check(fieldInfos(item))
 	}

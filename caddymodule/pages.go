@@ -75,7 +75,7 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		variant = render.Mobile
 	}
 	var body bytes.Buffer
-	if err := render.Page(&body, view, variant); err != nil {
+	if _, err := drawn(r.Context(), func() (struct{}, error) { return struct{}{}, render.Page(&body, view, variant) }); err != nil {
 		return fmt.Errorf("drawing a page: %w", err)
 	}
 	pageHeaders(w.Header(), p.app.FrameAncestors)
@@ -91,8 +91,11 @@ func (t *trip) sendPage(w http.ResponseWriter, body []byte) error {
 	return err
 }
 
-// isBrowser tells a browser from a business system that fetches the page: it says that it reads HTML.
-func isBrowser(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
+// isBrowser tells a person's visit from a business system that fetches the page, and from what looks at addresses before people do: browsers
+// mark a visit (W3C Fetch Metadata), and what they fetch in advance.
+func isBrowser(r *http.Request) bool {
+	return r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Purpose") == "" && r.Header.Get("Purpose") == ""
+}
 
 // open takes the token out of a browser's address: the browser is sent to the page's clean address with a cookie, and the token is dead.
 // It shows nothing, so nothing was seen in clear.
@@ -144,7 +147,7 @@ func (t *trip) view(ctx context.Context, l *licence.Licence) (*render.View, erro
 	v := &render.View{
 		Title: l.Name, Status: wire.LicenseStatus, Code: wire.LicenseCode, IDCode: wire.IDCode, Holder: wire.HolderName,
 		Issuer: wire.IssueOrgName, IssueDate: wire.IssueDate, Validity: validity(wire), At: now,
-		Viewer: t.viewer(), Purpose: t.purpose(), SealName: t.sealName(l), SealCode: t.sealCode(l), Fonts: t.app.fonts,
+		Viewer: t.viewer(), Purpose: t.purpose(), SealName: t.state.issuer(l), SealCode: t.sealCode(l), Fonts: t.app.fonts,
 		Template: t.app.gateway.face(ctx, item, l),
 	}
 	plan := t.plans[item.Code]

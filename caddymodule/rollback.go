@@ -22,7 +22,8 @@ var errRolledBack = errors.New("the store holds an older policy version than the
 const (
 	// restoredFile, in the data folder, says to which version an operator knowingly restored the store.
 	restoredFile = "policy.restored"
-	// recentRecords is how far back the audit is looked through for the version that was in force last.
+	// recentRecords is how far back the audit is looked through at first for the version that was in force last: ten times as far each time that
+	// nothing says it. Requests that are refused before they are judged do not, however many they are.
 	recentRecords = 1000
 )
 
@@ -58,16 +59,21 @@ func (a *App) notRolledBack(ctx context.Context, j *audit.Journal, version int64
 
 // lastEnforced returns the policy version of the newest record that was made under one; 0: there is none.
 func lastEnforced(ctx context.Context, j *audit.Journal) (version int64, err error) {
-	err = j.Newest(ctx, recentRecords, func(_ uint64, record []byte) error {
-		var r audit.Record
-		if err := json.Unmarshal(record, &r); err != nil {
-			return fmt.Errorf("decoding an audit record: %w", err)
+	all, _ := j.Last()
+	for back := uint64(recentRecords); ; back *= 10 {
+		err = j.Newest(ctx, back, func(_ uint64, record []byte) error {
+			var r audit.Record
+			if err := json.Unmarshal(record, &r); err != nil {
+				return fmt.Errorf("decoding an audit record: %w", err)
+			}
+			// The attempt to change names the version that was to be.
+			if attempt := r.Event == "admin" && r.Interface == "change"; r.PolicyVersion > 0 && !attempt {
+				version = r.PolicyVersion
+			}
+			return nil
+		})
+		if err != nil || version > 0 || back >= all {
+			return version, err
 		}
-		// The attempt to change names the version that was to be.
-		if attempt := r.Event == "admin" && r.Interface == "change"; r.PolicyVersion > 0 && !attempt {
-			version = r.PolicyVersion
-		}
-		return nil
-	})
-	return version, err
+	}
 }

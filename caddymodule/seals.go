@@ -117,7 +117,7 @@ func (t *trip) file(ctx context.Context, l *licence.Licence, ofd bool) ([]byte, 
 		view.SealApart = true
 		draw, put, pixels = render.OFD, t.app.gateway.seals.SignOFD, sealPixelsOFD
 	}
-	drawn, err := draw(view)
+	file, err := drawn(ctx, func() (*render.File, error) { return draw(view) })
 	if err != nil {
 		return nil, fmt.Errorf("rendering a licence: %w", err)
 	}
@@ -126,12 +126,12 @@ func (t *trip) file(ctx context.Context, l *licence.Licence, ofd bool) ([]byte, 
 		return nil, err
 	}
 	how := seal.Signing{Seal: s, At: view.At}
-	if at := drawn.Seal; at != nil {
+	if at := file.Seal; at != nil {
 		how.Page, how.Box = at.Page, seal.Box{X: at.X, Y: at.Y, Width: at.Size, Height: at.Size}
 	} else if ofd {
 		how.Box = cornerSeal
 	}
-	sealed, err := put(ctx, drawn.Data, how)
+	sealed, err := put(ctx, file.Data, how)
 	if err != nil {
 		return nil, fmt.Errorf("sealing a licence: %w", err)
 	}
@@ -144,7 +144,7 @@ var cornerSeal = seal.Box{X: 10, Y: 10, Width: 20, Height: 20}
 // sealOf finds the seal that a licence is sealed with. Whose seal it is, and by which code, the registry says, not the licence: a caller may write
 // any issuer into its fields, and any seal_code.
 func (t *trip) sealOf(l *licence.Licence, pixels int) (*seal.Seal, error) {
-	code, name := t.sealCode(l), t.sealName(l)
+	code, name := t.sealCode(l), t.state.issuer(l)
 	picture, err := render.SealPicture(name, code, pixels)
 	if err != nil {
 		return nil, fmt.Errorf("drawing a seal: %w", err)
@@ -152,20 +152,13 @@ func (t *trip) sealOf(l *licence.Licence, pixels int) (*seal.Seal, error) {
 	return t.app.gateway.seals.Seal(seal.Spec{Code: cmp.Or(code, l.Department), Name: name, Department: l.Department, Picture: picture})
 }
 
-// sealCode is the item's registered seal_code; "": the department's only seal.
+// sealCode is the item's registered seal_code; "": the department's only seal. That of an item belongs to the department of the item: another
+// one that may issue it has seals of its own.
 func (t *trip) sealCode(l *licence.Licence) string {
-	if item, ok := t.state.item(l.Item); ok {
+	if item, ok := t.state.registry.Item(l.Item); ok && item.Department == l.Department {
 		return item.SealCode
 	}
 	return ""
-}
-
-// sealName is the name on the seal: the issuing department's.
-func (t *trip) sealName(l *licence.Licence) string {
-	if d, ok := t.state.registry.Department(l.Department); ok {
-		return d.Name
-	}
-	return l.Department
 }
 
 // exportSealRoots writes the certificates that files are verified by where everybody on this machine, and who is given them, finds them.

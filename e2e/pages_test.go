@@ -14,6 +14,7 @@ func (g *gateway) browse(path string, cookies ...*http.Cookie) answer {
 		g.t.Fatal(err)
 	}
 	req.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+	req.Header.Set("Sec-Fetch-Mode", "navigate")
 	for _, c := range cookies {
 		req.AddCookie(c)
 	}
@@ -86,7 +87,12 @@ func TestTokenLeavesTheAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Accept", "text/html")
+	req.Header.Set("Sec-Fetch-Mode", "navigate")
+	req.Header.Set("Sec-Purpose", "prefetch")
+	if a := g.do(req); a.status != http.StatusOK {
+		t.Errorf("fetched in advance: %d", a.status)
+	}
+	req.Header.Del("Sec-Purpose")
 	req.Header.Set("Sec-Fetch-Dest", "iframe")
 	if a := g.do(req); !strings.Contains(a.header.Get("Set-Cookie"), "SameSite=None; Partitioned") {
 		t.Errorf("in a frame: %v", a.header)

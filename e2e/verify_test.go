@@ -257,3 +257,43 @@ func verifyPublicly(t *testing.T, c *caller, w *witness) {
 	}
 	w.silent(t, "the page", string(a.raw))
 }
+
+// TestIssuerIsOfTheRegistry: whoever makes a licence may write any issuer into it, and make one of another department's item; the public page, the
+// seal and its code name who it was.
+func TestIssuerIsOfTheRegistry(t *testing.T) {
+	t.Parallel()
+	const ministry, sealCode = "某部委", "1101050099999"
+	g := start(t)
+	g.apply(edited("license_groups: [\"1\"]", "license_groups: [\"1\"]\n    seal_code: \""+sealCode+"\"",
+		"      - {key: FZRQ,", "      - {key: FZJG, label: 发证机关, type: string, role: issue_org_name}\n      - {key: FZRQ,",
+		`{items: ["305018201"], needs: [issue, abolish]}`, `{items: ["305018201"], needs: [issue, archive]}`,
+		`items: ["100185101"]}`, `items: ["100185101", "305018201"]}`))
+	for account, app := range map[string]string{"zhangbin": "hydj", "stranger": "other"} {
+		c := g.login(app, account)
+		fields := marriageFields("I-" + account)
+		fields["FZJG"] = ministry
+		data := object{"data_fields": fields}
+		if account == "stranger" {
+			data["service_item_code"], data["service_item_name"] = "110103GA001", "另一事项"
+		}
+		code := c.call(marriage, "issue", data).must(t).text("auth_code")
+		file := c.get("/license/archive", "auth_code", code).must(t)
+		name := map[string]string{"zhangbin": "北京市民政局", "stranger": "另一个局"}[account]
+		page := g.checked(g.fileCode(file))
+		if page.status != http.StatusOK || strings.Contains(string(page.raw), ministry) || !strings.Contains(string(page.raw), name) {
+			t.Errorf("%s: the public page says %s", account, page.raw)
+		}
+		path := filepath.Join(t.TempDir(), "licence.pdf")
+		content, err := base64.StdEncoding.DecodeString(file.text("file_data"))
+		if err == nil {
+			err = os.WriteFile(path, content, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, stderr, _ := g.command("verify", path)
+		if !strings.Contains(out, "完整，签章可信") || !strings.Contains(out, "电子印章："+name) || strings.Contains(out, sealCode) != (account == "zhangbin") {
+			t.Errorf("%s: %s%s", account, out, stderr)
+		}
+	}
+}

@@ -19,7 +19,8 @@ type photo struct {
 
 // Bounds of a picture. A larger file is not decoded; a larger picture is reduced: 480 × 640 is 300 dpi at the size drawn.
 const (
-	photoMaxPixels = 12_000_000
+	photoMaxPixels = 12_000_000 // of a JPEG, which takes three bytes a pixel while it is read
+	plainMaxPixels = 4_000_000  // of a PNG, which takes up to twelve
 	photoWidth     = 480
 	photoHeight    = 640
 	photoQuality   = 88
@@ -32,15 +33,15 @@ func decodePhoto(file []byte) (*photo, error) { return decodePicture(file, photo
 
 // decodePicture reads a PNG or JPEG file, told apart by content, and reduces it to at most width and height.
 func decodePicture(file []byte, width, height float64) (*photo, error) {
-	decode, config, isJPEG := png.Decode, png.DecodeConfig, false
+	decode, config, isJPEG, most := png.Decode, png.DecodeConfig, false, plainMaxPixels
 	if bytes.HasPrefix(file, []byte("\xff\xd8\xff")) {
-		decode, config, isJPEG = jpeg.Decode, jpeg.DecodeConfig, true
+		decode, config, isJPEG, most = jpeg.Decode, jpeg.DecodeConfig, true, photoMaxPixels
 	}
 	c, err := config(bytes.NewReader(file))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errPhoto, err)
 	}
-	if c.Width < 1 || c.Height < 1 || c.Width > photoMaxPixels/c.Height {
+	if c.Width < 1 || c.Height < 1 || c.Width > most/c.Height {
 		return nil, fmt.Errorf("%w: %d × %d pixels", errPhoto, c.Width, c.Height)
 	}
 	picture, err := decode(bytes.NewReader(file))

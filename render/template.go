@@ -10,7 +10,12 @@ type Template struct {
 	version string
 	faults  faults // where things stand in the file, for Check
 	seals   sealCache
+	placed  int // elements that are pictures: each is written out anew on every page that is drawn
+	weight  int
 }
+
+// Weight is about how many bytes of memory the template's pictures take.
+func (t *Template) Weight() int { return t.weight }
 
 // facePage is a page ready to be filled in. Lengths are points.
 type facePage struct {
@@ -137,8 +142,9 @@ const (
 	pageMost      = 420.0
 	typeLeast     = 4.0 // points
 	typeMost      = 120.0
-	footRoom      = 9.0 // mm at the foot of a page of its own size, for the particulars
-	assetMostSide = 2000
+	footRoom      = 9.0  // mm at the foot of a page of its own size, for the particulars
+	assetMostSide = 1000 // pixels; larger ones are reduced
+	mostPictures  = 16   // elements, over all pages
 )
 
 // Parse reads a template. assets are the picture files that it names (PNG or JPEG, up to 1 MiB each). The error is Problems:

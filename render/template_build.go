@@ -60,6 +60,8 @@ func (t *Template) assets(files map[string][]byte) map[string]*photo {
 			continue
 		}
 		out[name] = p
+		size := p.pixels.Bounds().Size()
+		t.weight += 4 * size.X * size.Y
 	}
 	return out
 }
@@ -160,6 +162,10 @@ func (t *Template) page(path string, d *pageDecl, base, labels style, pictures m
 				p.art.marks = append(p.art.marks, m)
 			}
 		case "picture":
+			if t.placed++; t.placed > mostPictures {
+				t.faults.add(path+".elements", fmt.Sprintf("图片元素合计不超过 %d 个", mostPictures))
+				continue
+			}
 			b := e.box
 			p.pictures = append(p.pictures, &pictureMark{x: b.x, y: b.y, w: b.w, h: b.h, photo: pictures[e.Picture]})
 		default:

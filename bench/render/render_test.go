@@ -64,7 +64,7 @@ func measure(b *testing.B, draw func() (int, error)) {
 		}
 		size = n
 	}
-	b.ReportMetric(float64((spent(b) - before).Microseconds())/float64(b.N), "cpu-µs/op")
+	b.ReportMetric(float64((spent(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
 	b.ReportMetric(float64(size), "bytes/file")
 }
 

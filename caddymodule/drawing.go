@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+
+	"licgate/render"
 )
 
 // drawings bounds how many licences are drawn at once, over all configurations: one with a large photo takes tens of megabytes for a moment.
@@ -19,4 +21,10 @@ func drawn[T any](ctx context.Context, draw func() (T, error)) (T, error) {
 	}
 	defer func() { <-drawings }()
 	return draw()
+}
+
+// unfitPhoto is render.UnfitPhoto in its turn: reading a photo takes as much as drawing it.
+func unfitPhoto(file []byte) string {
+	fault, _ := drawn(context.Background(), func() (string, error) { return render.UnfitPhoto(file), nil })
+	return fault
 }

@@ -126,7 +126,10 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 	}); err != nil {
 		return nil, fmt.Errorf("licgate: keys: %w", err)
 	}
-	g.licences = &licence.Service{Store: g.store.Licences(), Keys: g.keys, Now: time.Now, Random: rand.Reader, Unprintable: a.fonts.Unprintable, Overflows: g.overflows}
+	g.licences = &licence.Service{
+		Store: g.store.Licences(), Keys: g.keys, Now: time.Now, Random: rand.Reader,
+		Unfit: unfitPhoto, Unprintable: a.fonts.Unprintable, Overflows: g.overflows,
+	}
 	if err := g.guardRows(ctx, a, fresh); err != nil {
 		return nil, fmt.Errorf("licgate: integrity: %w", err)
 	}

@@ -2,8 +2,11 @@ package licence_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/png"
 	"strings"
 	"testing"
 
@@ -82,6 +85,52 @@ func TestFontsDecideWhatIsPrintable(t *testing.T) {
 		_, err := w.Create(t.Context(), civil, marriage(), making("CZR", name))
 		if fault := fieldError(t, name, err, "CZR"); !strings.Contains(fault.Message, code) || strings.Contains(fault.Message, name) {
 			t.Errorf("%q: the message should name %s and not the value: %s", name, code, fault.Message)
+		}
+	}
+}
+
+// A photo that no face can show is refused when the licence is made; one that is left out is none.
+func TestUnfitPhotoIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Unfit = render.UnfitPhoto
+	item := marriage()
+	item.Fields = append(item.Fields, licence.Field{Key: "ZP", Label: "照片", Type: "image", Role: "photo"})
+	plain := func(width, height int) []byte {
+		var b bytes.Buffer
+		if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, width, height))); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	n := 0
+	create := func(photo map[string]any) error {
+		n++
+		m := making("CZR", "李大华", "JHZZH", fmt.Sprint("J-", n))
+		if photo != nil {
+			m.Fields["ZP"] = photo
+		}
+		_, err := w.Create(t.Context(), civil, item, m)
+		return err
+	}
+	picture := func(file []byte) map[string]any {
+		return map[string]any{"file_suffix": "png", "file_data": base64.StdEncoding.EncodeToString(file)}
+	}
+	for name, one := range map[string]struct {
+		file []byte
+		want string
+	}{
+		"markup":    {[]byte("<svg onload=alert(1)>"), "不是可用的 PNG 或 JPEG"},
+		"cut off":   {plain(300, 400)[:60], "不是可用的 PNG 或 JPEG"},
+		"too large": {plain(4000, 1001), "图片过大"},
+	} {
+		if fault := fieldError(t, name, create(picture(one.file)), "ZP"); !strings.Contains(fault.Message, one.want) {
+			t.Errorf("%s: %s", name, fault.Message)
+		}
+	}
+	for name, photo := range map[string]map[string]any{"usual": picture(plain(358, 441)), "large": picture(plain(2000, 2000)), "none": nil} {
+		if err := create(photo); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -70,6 +70,23 @@ func (s *Service) checkPrintable(item *Item, fields map[string]any) error {
 	return nil
 }
 
+// checkPhoto refuses a photo that no face can show.
+func (s *Service) checkPhoto(item *Item, fields map[string]any) error {
+	if s.Unfit == nil {
+		return nil
+	}
+	for i := range item.Fields {
+		f := &item.Fields[i]
+		if f.Role != "photo" || f.blank(fields[f.Key]) {
+			continue
+		}
+		if fault := s.Unfit(Picture(fields[f.Key])); fault != "" {
+			return f.fault(fault)
+		}
+	}
+	return nil
+}
+
 // checkRoom refuses a licence that its face has no room for.
 func (s *Service) checkRoom(item *Item, l *Licence) error {
 	if s.Overflows == nil {

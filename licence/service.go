@@ -30,6 +30,9 @@ type Service struct {
 	Keys   *gm.Keyring
 	Now    func() time.Time
 	Random io.Reader
+	// Unfit says what is wrong with a holder's photo, in Chinese, "" when nothing is; a licence with one that is unfit is refused when it is made.
+	// nil: none is.
+	Unfit func(photo []byte) string
 	// Unprintable finds a character of a text that no face can show; a licence with one is refused when it is made. nil: none
 	// is looked for.
 	Unprintable func(text string) (rune, bool)

@@ -26,7 +26,21 @@ const (
 	photoQuality   = 88
 )
 
-var errPhoto = errors.New("render: unusable photo")
+var (
+	errPhoto  = errors.New("render: unusable photo")
+	errPixels = errors.New("too many pixels")
+)
+
+// UnfitPhoto says in Chinese why a holder's photo could not be drawn; "": it can.
+func UnfitPhoto(file []byte) string {
+	switch _, err := decodePhoto(file); {
+	case errors.Is(err, errPixels):
+		return "的图片过大：PNG 不超过 400 万像素，JPEG 不超过 1200 万像素"
+	case err != nil:
+		return "不是可用的 PNG 或 JPEG 图片"
+	}
+	return ""
+}
 
 // decodePhoto reads the picture of a holder.
 func decodePhoto(file []byte) (*photo, error) { return decodePicture(file, photoWidth, photoHeight) }
@@ -42,7 +56,7 @@ func decodePicture(file []byte, width, height float64) (*photo, error) {
 		return nil, fmt.Errorf("%w: %w", errPhoto, err)
 	}
 	if c.Width < 1 || c.Height < 1 || c.Width > most/c.Height {
-		return nil, fmt.Errorf("%w: %d × %d pixels", errPhoto, c.Width, c.Height)
+		return nil, fmt.Errorf("%w: %w: %d × %d", errPhoto, errPixels, c.Width, c.Height)
 	}
 	picture, err := decode(bytes.NewReader(file))
 	if err != nil {

@@ -145,7 +145,8 @@ func verifyFile(cmd *cobra.Command, path string, roots seal.Roots) (verdict, err
 	v.Standing = new(standingAnswer)
 	// Only a gateway that can't be asked leaves the question open: one that knows no such licence has answered.
 	if _, err := call(cmd, http.MethodPost, "licences/standing", standingQuestion{Licence: v.Licence}, v.Standing); err != nil {
-		v.Standing, v.Unasked = nil, err.Error()
+		v.Standing = nil
+		v.Unasked, _, _ = strings.Cut(err.Error(), "\n")
 	}
 	return v, nil
 }

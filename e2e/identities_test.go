@@ -287,6 +287,12 @@ func exercise(t *testing.T, c *caller, g *gateway, person func(int) (string, str
 		t.Fatal(err)
 	}
 	c.get("/license/archive", "auth_code", code, "file_type", "OFD").must(t)
+	c.get("/license/"+marriage+"/archive_list", "service_item_code", service, "page_size", "20").must(t)
+	if n < 3 { // everybody may ask a few times a second
+		if a := g.checked(g.fileCode(c.get("/license/archive", "auth_code", code).must(t))); a.status != http.StatusOK {
+			t.Errorf("verify: %d %s", a.status, a.raw)
+		}
+	}
 	tap := g.client.Transport.(*overheard)
 	text := pdfText(t, file)
 	if !strings.Contains(text, "李**") {
@@ -328,6 +334,7 @@ func hostile(t *testing.T, c *caller, person func(int) (string, string)) {
 		c.get("/license/get_license", number, name)
 		c.get("/license/"+number, "name", name)
 		c.get("/license/token", "license_code", number, "license_code", name)
+		(&caller{g: c.g}).get("/verify", "c", number+name)
 		c.post("/license/"+number+"/create", wrapped(object{"data_fields": object{"CZR": name}}))
 		c.post("/license/auth", object{"identity_number": number, "service_item_code": number, "service_item_name": number, "operator": object{"account": number, "name": number}})
 		c.call(marriage, "create", object{"data_fields": object{"CZR": name, "CYRSFZJHM": number + "0", "FZRQ": number}})

@@ -100,7 +100,7 @@ const sealRoots = "seal-roots.pem"
 // the seal that is drawn on the page.
 const (
 	sealPixelsOFD = 240
-	sealPixelsPDF = 96
+	sealPixelsPDF = 64
 )
 
 // file draws a licence from masked data as PDF or OFD, and seals it. Its QR code is good for as long as the file is kept.

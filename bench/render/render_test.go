@@ -85,7 +85,7 @@ func BenchmarkRender(b *testing.B) {
 		}
 		return s
 	}
-	small, large := stamp(96), stamp(240)
+	small, large := stamp(64), stamp(240)
 	signing := func(f *render.File, stamp *seal.Seal) seal.Signing {
 		if f.Seal == nil {
 			b.Fatal("the face has no place for a seal")

@@ -244,6 +244,33 @@ func TestPutRefuses(t *testing.T) {
 	}
 }
 
+// A folder that others may write to is not taken, and no link leads out of one.
+func TestFoldersOfOthers(t *testing.T) {
+	t.Parallel()
+	open := t.TempDir()
+	if err := os.Chmod(open, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenFolder(open, about, noon); !errors.Is(err, ErrForeign) {
+		t.Errorf("a folder for everybody: %v", err)
+	}
+	dir, victim := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "victim")
+	put(t, victim, "of somebody else")
+	f := opened(t, dir)
+	if err := os.Symlink(victim, filepath.Join(dir, aside(f.name("L1")))); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Put(Entry{Code: "L1"}, File{Data: content("L1")}); err != nil {
+		t.Error(err)
+	}
+	if got := read(t, victim); got != "of somebody else" {
+		t.Errorf("through the link: %q", got)
+	}
+	if info, err := os.Lstat(filepath.Join(dir, f.name("L1"))); err != nil || !info.Mode().IsRegular() {
+		t.Errorf("%v, %v", info, err)
+	}
+}
+
 // Each point at which a kill may come leaves a folder that is taken up again.
 func TestCrashes(t *testing.T) {
 	t.Parallel()

@@ -1,7 +1,10 @@
 package render
 
 import (
+	"bytes"
 	"errors"
+	"image"
+	"image/png"
 	"os"
 	"strings"
 	"testing"
@@ -222,5 +225,28 @@ pages:
 	_, err = Parse([]byte(strings.Replace(text, "photo: true, optional", "seal: true, optional", 1)), nil)
 	if err == nil || !strings.Contains(err.Error(), "第 8 行 pages[0].elements[2].optional") {
 		t.Errorf("an optional seal: %v", err)
+	}
+}
+
+// A template's pictures are bounded in number and in memory, however small their files are.
+func TestTemplatePicturesAreBounded(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 2000, 2000))); err != nil {
+		t.Fatal(err)
+	}
+	assets := map[string][]byte{"a.png": b.Bytes()}
+	with := func(pictures int) (*Template, error) {
+		return Parse([]byte(small+strings.Repeat("      - {picture: a.png, box: [50, 45, 5, 5]}\n", pictures)), assets)
+	}
+	template, err := with(mostPictures)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, most := template.Weight(), 4*assetMostSide*assetMostSide; got == 0 || got > most {
+		t.Errorf("a picture of %d bytes takes %d, want at most %d", b.Len(), got, most)
+	}
+	if _, err := with(mostPictures + 1); err == nil || !strings.Contains(err.Error(), "图片元素合计不超过") {
+		t.Errorf("one more: %v", err)
 	}
 }

@@ -145,26 +145,22 @@ func value(text, quote []byte) int {
 // one another.
 func depthOf(slashes int) int { return bits.TrailingZeros(^uint(slashes)) }
 
-// digits replaces identity and telephone numbers, written in full-width characters too.
+// digits replaces identity and telephone numbers, written in full-width characters too. The digits of a JSON escape (\u0001) stay: they are no
+// part of a number behind them, and what is left must stay JSON.
 func digits(line []byte) []byte {
-	var out, run []byte
+	var out []byte
 	done := 0
 	for i := 0; i < len(line); {
-		run = run[:0]
-		end := i
-		for end < len(line) {
-			c, size := narrow(line[end:])
-			isX := c == 'X' || c == 'x'
-			if (c < '0' || c > '9') && (!isX || len(run) == 0) {
-				break
-			}
-			run = append(run, c)
-			if end += size; isX {
-				break
+		from := i
+		end, found := number(line, i)
+		if escape(line, i) {
+			from += escapeDigits
+			if !found {
+				end, found = number(line, from)
 			}
 		}
-		if text := string(run); identity(text) || telephone(text) {
-			out = append(append(out, line[done:i]...), mark...)
+		if found {
+			out = append(append(out, line[done:from]...), mark...)
 			done = end
 		}
 		i = max(end, i+1)
@@ -173,6 +169,45 @@ func digits(line []byte) []byte {
 		return line
 	}
 	return append(out, line[done:]...)
+}
+
+// number returns where the digits that begin at i end, and whether they are a number to take out.
+func number(line []byte, i int) (end int, found bool) {
+	var room [32]byte
+	run := room[:0]
+	for end = i; end < len(line); {
+		c, size := narrow(line[end:])
+		isX := c == 'X' || c == 'x'
+		if (c < '0' || c > '9') && (!isX || len(run) == 0) {
+			break
+		}
+		run = append(run, c)
+		if end += size; isX {
+			break
+		}
+	}
+	const shortest = 11 // a telephone number
+	if len(run) < shortest {
+		return end, false
+	}
+	text := string(run)
+	return end, identity(text) || telephone(text)
+}
+
+const escapeDigits = 4
+
+// escape reports whether the digits of a JSON escape begin at i.
+func escape(line []byte, i int) bool {
+	if i < 2 || line[i-1] != 'u' || len(line) < i+escapeDigits {
+		return false
+	}
+	for _, c := range line[i : i+escapeDigits] {
+		if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'f') {
+			return false
+		}
+	}
+	before := line[:i-1]
+	return (len(before)-len(bytes.TrimRight(before, `\`)))%2 == 1
 }
 
 // narrow reads one character, a full-width one (U+FF01 to U+FF5E) as ASCII; 0 for any other beyond ASCII.

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -11,20 +12,36 @@ import (
 // drawings bounds how many licences are drawn at once, over all configurations: one with a large photo takes tens of megabytes for a moment.
 var drawings = make(chan struct{}, min(2*runtime.GOMAXPROCS(0), 16))
 
-// drawn does a drawing when its turn comes.
-func drawn[T any](ctx context.Context, draw func() (T, error)) (T, error) {
+// inTurn does a drawing when its turn comes.
+func inTurn(ctx context.Context, draw func() error) error {
 	select {
 	case drawings <- struct{}{}:
 	case <-ctx.Done():
-		var none T
-		return none, fmt.Errorf("waiting to draw: %w", ctx.Err())
+		return fmt.Errorf("waiting to draw: %w", ctx.Err())
 	}
 	defer func() { <-drawings }()
 	return draw()
 }
 
+// drawn draws a view of an item's licence by draw, which reads the view. A face that has no room for a value, because the licence was issued in
+// other fonts or under another program, gives way to the plain one.
+func (t *trip) drawn(ctx context.Context, item string, v *render.View, draw func() error) error {
+	return inTurn(ctx, func() error {
+		err := draw()
+		if v.Template == nil || !errors.Is(err, render.ErrOverflow) {
+			return err
+		}
+		t.app.gateway.faceless(item, v.Template.Version(), err)
+		v.Template = nil
+		return draw()
+	})
+}
+
 // unfitPhoto is render.UnfitPhoto in its turn: reading a photo takes as much as drawing it.
-func unfitPhoto(file []byte) string {
-	fault, _ := drawn(context.Background(), func() (string, error) { return render.UnfitPhoto(file), nil })
+func unfitPhoto(file []byte) (fault string) {
+	_ = inTurn(context.Background(), func() error { // a context that does not end: no error
+		fault = render.UnfitPhoto(file)
+		return nil
+	})
 	return fault
 }

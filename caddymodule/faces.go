@@ -48,12 +48,16 @@ func declaredFace(f *registry.Face) (yaml []byte, assets map[string][]byte, ok b
 	return []byte(f.Declaration), assets, true
 }
 
+// known is the template of a version that was parsed already; nil: it was not, or let go.
+func (f *faces) known(version string) *render.Template {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.parsed[version]
+}
+
 // parse is the template of a declaration, parsed once.
 func (f *faces) parse(version string, yaml []byte, assets map[string][]byte) (*render.Template, error) {
-	f.mu.Lock()
-	known := f.parsed[version]
-	f.mu.Unlock()
-	if known != nil {
+	if known := f.known(version); known != nil {
 		return known, nil
 	}
 	template, err := render.Parse(yaml, assets)
@@ -186,10 +190,7 @@ func (g *gateway) faceless(item, version string, err error) {
 }
 
 func (g *gateway) loadFace(ctx context.Context, version string) (*render.Template, error) {
-	g.faces.mu.Lock()
-	known := g.faces.parsed[version]
-	g.faces.mu.Unlock()
-	if known != nil {
+	if known := g.faces.known(version); known != nil {
 		return known, nil
 	}
 	packed, err := g.store.Face(ctx, version)

@@ -19,7 +19,6 @@ import (
 	"licgate/licence"
 	"licgate/policy"
 	"licgate/registry"
-	"licgate/seal"
 	"licgate/session"
 	"licgate/session/redisstore"
 	"licgate/store"
@@ -67,7 +66,7 @@ type gateway struct {
 	sessions session.Store
 	limits   *limits
 	licences *licence.Service
-	seals    *seal.Authority
+	seals    *seals
 	// shared outlives a reload: the current state and the lock of its writers.
 	*shared
 

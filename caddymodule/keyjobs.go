@@ -218,11 +218,14 @@ func (w *keyWorker) shredded(ctx context.Context, j *store.KeyJob) (string, erro
 		j.State, j.Error = store.JobFailed, err.Error()
 		return phaseShred, nil
 	}
-	j.Licence = ""
-	if j.Kind == jobShredDepartment {
-		return phaseBury, err
+	if err != nil {
+		return "", err
 	}
-	return phaseRotate, err
+	j.Licence = "" // not before it is gone: the job is kept after a failure too
+	if j.Kind == jobShredDepartment {
+		return phaseBury, nil
+	}
+	return phaseRotate, nil
 }
 
 // rotate gives each department of the job its next key. One that has had it since the job began gets no other: so a job that is begun again, or

@@ -75,7 +75,7 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		variant = render.Mobile
 	}
 	var body bytes.Buffer
-	if _, err := drawn(r.Context(), func() (struct{}, error) { return struct{}{}, render.Page(&body, view, variant) }); err != nil {
+	if err := t.drawn(r.Context(), t.resolved.Licence.Item, view, func() error { return render.Page(&body, view, variant) }); err != nil {
 		return fmt.Errorf("drawing a page: %w", err)
 	}
 	pageHeaders(w.Header(), p.app.FrameAncestors)
@@ -169,10 +169,6 @@ func (t *trip) view(ctx context.Context, l *licence.Licence) (*render.View, erro
 		v.Fields = append(v.Fields, render.Field{
 			Key: f.Key, Role: f.Role, Label: f.Label, Value: licence.Text(value), Masked: plan.Hides(f.Key), Reason: t.whyMasked(item, f.Key),
 		})
-	}
-	if err := render.Fits(v); err != nil { // issued in other fonts, or under another program
-		t.app.gateway.faceless(item.Code, v.Template.Version(), err)
-		v.Template = nil
 	}
 	return v, nil
 }

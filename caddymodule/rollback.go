@@ -49,7 +49,7 @@ func (a *App) notRolledBack(ctx context.Context, j *audit.Journal, version int64
 	a.logger.Warn("an older policy version than the last one in force was accepted, as the operator states", zap.Int64("policy_version", version), zap.Int64("before", last))
 	// Recorded first: from then on this version is the last one that was enforced, and the file has served.
 	if err := j.Append(ctx, &audit.Record{
-		Event: "policy", Time: time.Now(), Outcome: "SUCCESS", PolicyVersion: version,
+		Event: audit.EventPolicy, Time: time.Now(), Outcome: "SUCCESS", PolicyVersion: version,
 		Detail: fmt.Sprintf("数据库恢复到策略版本 %d（此前为 %d），由运维人员在 %s 中确认", version, last, restoredFile),
 	}); err != nil {
 		return err
@@ -67,7 +67,7 @@ func lastEnforced(ctx context.Context, j *audit.Journal) (version int64, err err
 				return fmt.Errorf("decoding an audit record: %w", err)
 			}
 			// The attempt to change names the version that was to be.
-			if attempt := r.Event == "admin" && r.Interface == "change"; r.PolicyVersion > 0 && !attempt {
+			if attempt := r.Event == audit.EventAdmin && r.Interface == "change"; r.PolicyVersion > 0 && !attempt {
 				version = r.PolicyVersion
 			}
 			return nil

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -86,9 +87,9 @@ func (g *gateway) openSeals(a *App) (err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	g.seals, err = take(g, fmt.Sprintf("seals:%s %+v %+v", dir, a.Seal.SM2Stamp, a.Seal.P256Stamp), func() (*seal.Authority, func() error, error) {
+	g.seals, err = take(g, fmt.Sprintf("seals:%s %+v %+v", dir, a.Seal.SM2Stamp, a.Seal.P256Stamp), func() (*seals, func() error, error) {
 		opened, err := seal.Open(dir, seal.Options{Stampers: stampers})
-		return opened, nil, keyFault(err)
+		return &seals{Authority: opened}, nil, keyFault(err)
 	})
 	return err
 }
@@ -117,8 +118,11 @@ func (t *trip) file(ctx context.Context, l *licence.Licence, ofd bool) ([]byte, 
 		view.SealApart = true
 		draw, put, pixels = render.OFD, t.app.gateway.seals.SignOFD, sealPixelsOFD
 	}
-	file, err := drawn(ctx, func() (*render.File, error) { return draw(view) })
-	if err != nil {
+	var file *render.File
+	if err := t.drawn(ctx, l.Item, view, func() (err error) {
+		file, err = draw(view)
+		return err
+	}); err != nil {
 		return nil, fmt.Errorf("rendering a licence: %w", err)
 	}
 	s, err := t.sealOf(l, pixels)
@@ -144,12 +148,35 @@ var cornerSeal = seal.Box{X: 10, Y: 10, Width: 20, Height: 20}
 // sealOf finds the seal that a licence is sealed with. Whose seal it is, and by which code, the registry says, not the licence: a caller may write
 // any issuer into its fields, and any seal_code.
 func (t *trip) sealOf(l *licence.Licence, pixels int) (*seal.Seal, error) {
-	code, name := t.sealCode(l), t.state.issuer(l)
+	return t.app.gateway.seals.of(t.sealCode(l), t.state.issuer(l), l.Department, pixels)
+}
+
+// seals are the sealing keys, and the seals that were asked for: to draw a seal's picture takes as long as to draw a licence.
+type seals struct {
+	*seal.Authority
+	known sync.Map // knownSeal → *seal.Seal
+}
+
+// knownSeal is all that a seal is made of.
+type knownSeal struct {
+	code, name, department string
+	pixels                 int
+}
+
+func (s *seals) of(code, name, department string, pixels int) (*seal.Seal, error) {
+	key := knownSeal{code, name, department, pixels}
+	if known, ok := s.known.Load(key); ok {
+		return known.(*seal.Seal), nil
+	}
 	picture, err := render.SealPicture(name, code, pixels)
 	if err != nil {
 		return nil, fmt.Errorf("drawing a seal: %w", err)
 	}
-	return t.app.gateway.seals.Seal(seal.Spec{Code: cmp.Or(code, l.Department), Name: name, Department: l.Department, Picture: picture})
+	made, err := s.Seal(seal.Spec{Code: cmp.Or(code, department), Name: name, Department: department, Picture: picture})
+	if err == nil {
+		s.known.Store(key, made)
+	}
+	return made, err
 }
 
 // sealCode is the item's registered seal_code; "": the department's only seal. That of an item belongs to the department of the item: another

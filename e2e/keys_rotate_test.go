@@ -307,6 +307,36 @@ func TestShredLicence(t *testing.T) {
 	}
 }
 
+// TestShreddingIsGoneOnWith: a licence whose row can't be emptied now is emptied as soon as it can, not taken for one that was.
+func TestShreddingIsGoneOnWith(t *testing.T) {
+	t.Parallel()
+	g := start(t)
+	g.apply(platform + powers)
+	sec, sys := g.as("sec"), g.as("sys")
+	code := g.login("hydj", "zhangbin").made("S-1")
+	db, err := sql.Open("sqlite", g.dir+"/data/licgate.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	if _, err := db.Exec(`PRAGMA busy_timeout = 10000; CREATE TRIGGER held BEFORE UPDATE ON licences WHEN new.state = 'DELETED' BEGIN SELECT RAISE(ABORT, 'held'); END`); err != nil {
+		t.Fatal(err)
+	}
+	if out, _, exit := sec.command("keys", "shred", "--licence", code, "--confirm", code, "--why", "本人申请"); exit != 1 {
+		t.Errorf("while it can't: exit %d %s", exit, out)
+	}
+	await(t, "the worker to fail too", func() bool { return sys.keys().Jobs[0].Error != "" })
+	if _, err := db.Exec(`DROP TRIGGER held`); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the row to be emptied", func() bool {
+		var sealed []byte
+		return db.QueryRow(`SELECT sealed FROM licences WHERE code = ?`, code).Scan(&sealed) == nil && sealed == nil
+	})
+	await(t, "the job to go on", func() bool { j := sys.keys().Jobs[0]; return j.Phase != "shred" && j.Error == "" })
+}
+
 // TestShreddingNeedsASecond: where changes wait for a second security administrator, what can't be undone does too.
 func TestShreddingNeedsASecond(t *testing.T) {
 	t.Parallel()

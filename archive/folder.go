@@ -132,27 +132,35 @@ func (f *Folder) sweep() error {
 func aside(name string) string { return "." + name + asideMark }
 
 // write puts a file in its place, whole or not at all.
-func (f *Folder) write(name string, content []byte) (err error) {
-	path := filepath.Join(f.dir, aside(name))
-	file, err := createAside(path)
+func (f *Folder) write(name string, content []byte) error {
+	return f.place(name, filepath.Join(f.dir, name), func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+// place puts what fill writes at a path on the same disk, whole or not at all. Until then it has the name of something aside.
+func (f *Folder) place(name, path string, fill func(io.Writer) error) (err error) {
+	part := filepath.Join(f.dir, aside(name))
+	file, err := createAside(part)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			_ = os.Remove(path)
+			_ = os.Remove(part)
 		}
 	}()
-	if _, err = file.Write(content); err == nil {
+	if err = fill(file); err == nil {
 		err = file.Sync()
 	}
 	if err = errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	if err = os.Rename(path, filepath.Join(f.dir, name)); err != nil {
+	if err = os.Rename(part, path); err != nil {
 		return err
 	}
-	return syncDir(f.dir)
+	return syncDir(filepath.Dir(path))
 }
 
 // createAside makes a file anew, never through a link. What a process that died left there goes.

@@ -32,26 +32,12 @@ func Vacant(path string) error {
 // Zip writes everything of the folder, the index too, into a zip file at path, on the same disk, and removes the folder. The zip file is written
 // in the folder and renamed when it is whole: a crash leaves the folder, or the zip file and what is left of the folder. A file that is not as the
 // index says stops it.
-func (f *Folder) Zip(path string) (err error) {
+func (f *Folder) Zip(path string) error {
 	if err := Vacant(path); err != nil {
 		return err
 	}
-	part := filepath.Join(f.dir, aside("zip"))
-	out, err := createAside(part)
-	if err != nil {
-		return err
-	}
-	if err = f.writeZip(out); err == nil {
-		err = out.Sync()
-	}
-	if err = errors.Join(err, out.Close()); err != nil {
-		return errors.Join(fmt.Errorf("archive: write %s: %w", path, err), os.Remove(part))
-	}
-	if err := os.Rename(part, path); err != nil {
-		return err
-	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
-		return err
+	if err := f.place("zip", path, f.writeZip); err != nil {
+		return fmt.Errorf("archive: write %s: %w", path, err)
 	}
 	return os.RemoveAll(f.dir)
 }

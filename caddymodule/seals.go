@@ -148,35 +148,36 @@ var cornerSeal = seal.Box{X: 10, Y: 10, Width: 20, Height: 20}
 // sealOf finds the seal that a licence is sealed with. Whose seal it is, and by which code, the registry says, not the licence: a caller may write
 // any issuer into its fields, and any seal_code.
 func (t *trip) sealOf(l *licence.Licence, pixels int) (*seal.Seal, error) {
-	return t.app.gateway.seals.of(t.sealCode(l), t.state.issuer(l), l.Department, pixels)
-}
-
-// seals are the sealing keys, and the seals that were asked for: to draw a seal's picture takes as long as to draw a licence.
-type seals struct {
-	*seal.Authority
-	known sync.Map // knownSeal → *seal.Seal
-}
-
-// knownSeal is all that a seal is made of.
-type knownSeal struct {
-	code, name, department string
-	pixels                 int
-}
-
-func (s *seals) of(code, name, department string, pixels int) (*seal.Seal, error) {
-	key := knownSeal{code, name, department, pixels}
-	if known, ok := s.known.Load(key); ok {
-		return known.(*seal.Seal), nil
-	}
-	picture, err := render.SealPicture(name, code, pixels)
+	code, name := t.sealCode(l), t.state.issuer(l)
+	picture, err := t.app.gateway.seals.picture(name, code, pixels)
 	if err != nil {
 		return nil, fmt.Errorf("drawing a seal: %w", err)
 	}
-	made, err := s.Seal(seal.Spec{Code: cmp.Or(code, department), Name: name, Department: department, Picture: picture})
-	if err == nil {
-		s.known.Store(key, made)
+	return t.app.gateway.seals.Seal(seal.Spec{Code: cmp.Or(code, l.Department), Name: name, Department: l.Department, Picture: picture})
+}
+
+// seals are the sealing keys, and the pictures of seals: to draw one takes as long as to draw a licence.
+type seals struct {
+	*seal.Authority
+	pictures sync.Map // sealLook → []byte
+}
+
+// sealLook is all that a seal's picture depends on.
+type sealLook struct {
+	name, code string
+	pixels     int
+}
+
+func (s *seals) picture(name, code string, pixels int) ([]byte, error) {
+	look := sealLook{name, code, pixels}
+	if known, ok := s.pictures.Load(look); ok {
+		return known.([]byte), nil
 	}
-	return made, err
+	picture, err := render.SealPicture(name, code, pixels)
+	if err == nil {
+		s.pictures.Store(look, picture)
+	}
+	return picture, err
 }
 
 // sealCode is the item's registered seal_code; "": the department's only seal. That of an item belongs to the department of the item: another

@@ -58,9 +58,6 @@ func (c *Certificate) SM2() bool { return sm2.IsSM2PublicKey(c.parsed.PublicKey)
 // Subject is who has the key.
 func (c *Certificate) Subject() pkix.Name { return c.parsed.Subject }
 
-// SubjectDER is the subject as it is encoded.
-func (c *Certificate) SubjectDER() []byte { return c.parsed.RawSubject }
-
 // IssuerDER is the issuer's name as it is encoded.
 func (c *Certificate) IssuerDER() []byte { return c.parsed.RawIssuer }
 

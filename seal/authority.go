@@ -2,6 +2,7 @@ package seal
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -138,8 +139,6 @@ func (a *Authority) identity(name KeyName, common string, use gm.CertificateUse,
 	return id, nil
 }
 
-func (a *Authority) stamper(algorithms Algorithms) Stamper { return a.stampers[algorithms] }
-
 // Roots are what a verifier has to trust to trust this authority.
 func (a *Authority) Roots() Roots {
 	return Roots{
@@ -176,28 +175,21 @@ type sealKey struct {
 
 // Seal is an electronic seal and the keys of who uses it.
 type Seal struct {
-	code, name, department string
-	der                    []byte // SESeal
-	sm2, p256              Identity
+	name      string
+	der       []byte // SESeal
+	sm2, p256 Identity
 }
 
 // DER returns the seal as GB/T 38540 encodes it: the file Seal.esl.
 func (s *Seal) DER() []byte { return bytes.Clone(s.der) }
 
-// Code is the seal's seal_code.
-func (s *Seal) Code() string { return s.code }
-
 // Seal finds the seal of a Spec, or has the maker make it. One that differs in any member is another seal; what was sealed with the
 // former one stays good. Keys are shared by seals that differ in the picture alone.
 func (a *Authority) Seal(spec Spec) (*Seal, error) {
-	if spec.Width == 0 {
-		spec.Width = sealSize
-	}
-	if spec.Height == 0 {
-		spec.Height = sealSize
-	}
+	spec.Width, spec.Height = cmp.Or(spec.Width, sealSize), cmp.Or(spec.Height, sealSize)
+	key := sealKey{spec.Code, spec.Name, spec.Department, string(spec.Picture), spec.Width, spec.Height}
 	a.mu.RLock()
-	s := a.seals[sealKey{spec.Code, spec.Name, spec.Department, string(spec.Picture), spec.Width, spec.Height}]
+	s := a.seals[key]
 	a.mu.RUnlock()
 	if s != nil {
 		return s, nil
@@ -208,7 +200,7 @@ func (a *Authority) Seal(spec Spec) (*Seal, error) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.seals[sealKey{spec.Code, spec.Name, spec.Department, string(spec.Picture), spec.Width, spec.Height}] = s
+	a.seals[key] = s
 	return s, nil
 }
 
@@ -218,7 +210,7 @@ func (a *Authority) open(spec Spec) (*Seal, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Seal{code: spec.Code, name: spec.Name, department: spec.Department}
+	s := &Seal{name: spec.Name}
 	for _, key := range []struct {
 		algorithms Algorithms
 		into       *Identity

@@ -49,16 +49,14 @@ func (a *Authority) SignPDF(ctx context.Context, pdf []byte, s Signing) ([]byte,
 		at: at.In(beijing).Format(pdfTime), page: number, rect: rect,
 		room: len(s.Seal.der) + len(s.Seal.sm2.Certificate.DER()) + roomRest + a.stampRoom(SM2SM3),
 	}
-	sealed, hole, err := field.update(f)
+	sealed, err := field.sign(f, func(ranges string, signed ...[]byte) ([]byte, error) {
+		signature, err := a.useSeal(ctx, s.Seal, at, SM2SM3.digest(signed...), "ByteRange="+ranges)
+		if err != nil {
+			return nil, fmt.Errorf("seal: sealing a PDF: %w", err)
+		}
+		return signature, nil
+	})
 	if err != nil {
-		return nil, err
-	}
-	before, behind := sealed[:hole-1], sealed[hole+2*field.room+1:]
-	signature, err := a.useSeal(ctx, s.Seal, at, SM2SM3.digest(before, behind), "ByteRange="+byteRange(hole-1, hole+2*field.room+1, len(sealed)))
-	if err != nil {
-		return nil, fmt.Errorf("seal: sealing a PDF: %w", err)
-	}
-	if err := fill(sealed, hole, field.room, signature); err != nil {
 		return nil, err
 	}
 
@@ -67,19 +65,30 @@ func (a *Authority) SignPDF(ctx context.Context, pdf []byte, s Signing) ([]byte,
 	}
 	field.filter, field.subFilter, field.title, field.rect = filterCMS, subFilterCMS, f.title("Signature"), "[0 0 0 0]"
 	field.room = len(s.Seal.p256.Certificate.DER()) + roomRest + a.stampRoom(P256SHA256)
-	signed, hole, err := field.update(f)
+	return field.sign(f, func(_ string, signed ...[]byte) ([]byte, error) {
+		signature, err := signCMS(a.random, s.Seal.p256, oidData, nil, P256SHA256.digest(signed...), func(value []byte) (cmsAttribute, error) {
+			token, err := a.stampers[P256SHA256].Stamp(ctx, P256SHA256, P256SHA256.digest(value))
+			return rawAttribute(oidTimeStampToken, token), err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("seal: signing a PDF: %w", err)
+		}
+		return signature, nil
+	})
+}
+
+// sign appends the field's update to a file, and puts into its hole what made returns of the byte range and of the bytes in it.
+func (field pdfField) sign(f *pdfFile, made func(ranges string, signed ...[]byte) ([]byte, error)) ([]byte, error) {
+	out, hole, err := field.update(f)
 	if err != nil {
 		return nil, err
 	}
-	before, behind = signed[:hole-1], signed[hole+2*field.room+1:]
-	signature, err = signCMS(a.random, s.Seal.p256, oidData, nil, P256SHA256.digest(before, behind), func(value []byte) (cmsAttribute, error) {
-		token, err := a.stamper(P256SHA256).Stamp(ctx, P256SHA256, P256SHA256.digest(value))
-		return rawAttribute(oidTimeStampToken, token), err
-	})
+	before, behind := hole-1, hole+2*field.room+1
+	signature, err := made(byteRange(before, behind, len(out)), out[:before], out[behind:])
 	if err != nil {
-		return nil, fmt.Errorf("seal: signing a PDF: %w", err)
+		return nil, err
 	}
-	return signed, fill(signed, hole, field.room, signature)
+	return out, fill(out, hole, field.room, signature)
 }
 
 // title is a field's name that no other field of the file has.
@@ -96,7 +105,7 @@ func (a *Authority) at(s Signing) time.Time {
 
 // stampRoom is how many bytes a time-stamp takes at most.
 func (a *Authority) stampRoom(algorithms Algorithms) int {
-	if a.stamper(algorithms) == a.builtIn {
+	if a.stampers[algorithms] == a.builtIn {
 		return len(a.builtIn.keys[algorithms].Certificate.DER()) + roomRest
 	}
 	return roomExternal

@@ -41,7 +41,7 @@ func (a *Authority) useSeal(ctx context.Context, s *Seal, at time.Time, hash []b
 	if err != nil {
 		return nil, err
 	}
-	stamp, err := a.stamper(SM2SM3).Stamp(ctx, SM2SM3, SM2SM3.digest(signature))
+	stamp, err := a.stampers[SM2SM3].Stamp(ctx, SM2SM3, SM2SM3.digest(signature))
 	if err != nil {
 		return nil, fmt.Errorf("time-stamp: %w", err)
 	}

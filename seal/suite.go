@@ -58,14 +58,10 @@ func of(c *gm.Certificate) Algorithms {
 
 // digest hashes what parts are together.
 func (a Algorithms) digest(parts ...[]byte) []byte {
-	if a == SM2SM3 {
-		h := gm.NewSM3()
-		for _, p := range parts {
-			h.Write(p)
-		}
-		return h.Sum(nil)
-	}
 	h := sha256.New()
+	if a == SM2SM3 {
+		h = gm.NewSM3()
+	}
 	for _, p := range parts {
 		h.Write(p)
 	}

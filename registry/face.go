@@ -54,7 +54,7 @@ func (r reader) assets(n *yaml.Node, path string) []Asset {
 	var all []Asset
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		var name, content string
-		at := path + "[" + strconv.Itoa(i/2) + "]"
+		at := element(path, i/2)
 		r.code("", &name).read(n.Content[i], at)
 		r.text("", &content).read(n.Content[i+1], at)
 		data, err := base64.StdEncoding.Strict().DecodeString(strings.Join(strings.Fields(content), ""))
@@ -89,7 +89,7 @@ func faceForm(f *faults, at string, item *Item) {
 		case face.Template != "" && face.Declaration != "":
 			f.add(at, "template 与 declaration 只能写一个")
 		case face.Template != "":
-			f.want(at, "template", shaped(face.Template, nameShape, "模板名", "应当是 1 至 64 位的字母、数字、下划线、点、连字符"))
+			f.want(at, "template", nameFault(face.Template, "模板名"))
 			if len(face.Assets) > 0 {
 				f.want(at, "assets", "随程序提供的模板没有另外的图片，请删去 assets，或用 declaration 自定义模板")
 			}

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"fmt"
-	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -135,40 +134,34 @@ func parent(path string) string {
 // lineOf returns the line of what path names in the file, or of the nearest thing around it that is there; 0 when
 // not even its section is.
 func lineOf(file *yaml.Node, path string) int {
-	line := 0
-	for n := range along(file, path) {
-		line = n.Line
+	last, _ := along(file, path)
+	if last == nil {
+		return 0
 	}
-	return line
+	return last.Line
 }
 
 // nodeAt returns what stands at path; nil when it is not there.
 func nodeAt(file *yaml.Node, path string) *yaml.Node {
-	steps, last := 0, (*yaml.Node)(nil)
-	for n := range along(file, path) {
-		steps, last = steps+1, n
-	}
-	if steps < 1+strings.Count(path, ".")+strings.Count(path, "[") {
+	last, rest := along(file, path)
+	if rest != "" {
 		return nil
 	}
 	return last
 }
 
-// along yields what stands on the way that path names, as far as it is there.
-func along(file *yaml.Node, path string) iter.Seq[*yaml.Node] {
-	return func(yield func(*yaml.Node) bool) {
-		for at := file; at != nil && path != ""; {
-			var step string
-			if end := strings.IndexAny(path[1:], ".["); end >= 0 {
-				step, path = path[:end+1], path[end+1:]
-			} else {
-				step, path = path, ""
-			}
-			if at = child(at, step); at != nil && !yield(at) {
-				return
-			}
+// along follows a path as far as it is there. It returns the last thing on it, nil when there is none, and what is left of the path.
+func along(file *yaml.Node, path string) (last *yaml.Node, rest string) {
+	for at := file; at != nil && path != ""; {
+		step, behind := path, ""
+		if end := strings.IndexAny(path[1:], ".["); end >= 0 {
+			step, behind = path[:end+1], path[end+1:]
+		}
+		if at = child(at, step); at != nil {
+			last, path = at, behind
 		}
 	}
+	return last, path
 }
 
 // child takes one step of a path: name, .name or [index].

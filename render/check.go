@@ -40,7 +40,7 @@ func (c *Check) Facts() []Fact {
 	})
 }
 
-func (c *Check) standing() standing { return (&View{Status: c.Status}).standing() }
+func (c *Check) standing() standing { return standingOf(c.Status) }
 
 // checkData is what check.html draws.
 type checkData struct {

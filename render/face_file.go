@@ -61,7 +61,7 @@ func (s *plain) strip(page *sheet, p *facePage) (all bool) {
 		page.fill(rectangle(0, top, page.width, footRoom*mm), bandValid)
 	}
 	page.bold(margin, top+leading, size, word, st.Label)
-	page.text(margin+s.fonts.width(st.Label)*size+4, top+leading, size, word, st.Sentence+"本文件由电子证照系统出具，以系统内登记的信息为准。")
+	page.text(margin+s.fonts.width(st.Label)*size+4, top+leading, size, word, st.Sentence+fileNote)
 	var facts []string
 	for _, it := range s.view.particulars() {
 		facts = append(facts, it.Label+" "+oneLine(it.Value))

@@ -300,7 +300,7 @@ func (s *plain) signature(below float64) error {
 
 // feet set the notes and the numbers of pages.
 func (s *plain) feet() {
-	note := "本文件由电子证照系统出具，以系统内登记的信息为准。"
+	note := fileNote
 	if s.view.MaskedNote {
 		note = maskedNote + note
 	}

@@ -40,7 +40,7 @@ func newComposer(v *View, fonts *typesetter) *composer {
 			c.byRole[f.Role] = f
 		}
 	}
-	if len(v.Photo) > 0 {
+	if len(v.Photo) > 0 && v.Template.pictured() {
 		c.photo, _ = decodePhoto(v.Photo) // an unreadable one leaves a note in its place
 	}
 	return c

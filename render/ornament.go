@@ -160,8 +160,7 @@ func corners(p *figure, b box, depth float64) {
 	for _, x := range []float64{b.x, b.x + b.w - depth} {
 		for _, y := range []float64{b.y, b.y + b.h - depth} {
 			for _, inset := range []float64{0.06, 0.3} {
-				r := rectangle(x+depth*inset, y+depth*inset, depth*(1-2*inset), depth*(1-2*inset))
-				p.operators, p.points = append(p.operators, r.operators...), append(p.points, r.points...)
+				p.join(rectangle(x+depth*inset, y+depth*inset, depth*(1-2*inset), depth*(1-2*inset)))
 			}
 		}
 	}

@@ -79,26 +79,25 @@ func Page(w io.Writer, v *View, variant Variant) error {
 		}
 		data.Fields = append(data.Fields, shown)
 	}
-	pictured := false
 	if v.Template != nil {
 		var err error
-		if data.Faces, pictured, err = faces(v); err != nil {
+		if data.Faces, err = faces(v); err != nil {
 			return err
 		}
 	}
-	if len(v.Photo) > 0 && !pictured {
+	if len(v.Photo) > 0 && (v.Template == nil || !v.Template.pictured()) {
 		address, err := photoAddress(v.Photo)
 		data.Photo, data.PhotoBad = address, err != nil // a note stands in its place
 	}
 	return execute(w, licencePage, data)
 }
 
-// faces draws the pages of the View's template, and says whether the photo is among them. Only this package's own painter is
+// faces draws the pages of the View's template. Only this package's own painter is
 // trusted to write markup; it escapes every text.
-func faces(v *View) (drawn []template.HTML, pictured bool, err error) {
+func faces(v *View) (drawn []template.HTML, err error) {
 	d := &drawing{fonts: newTypesetter(v.fonts())}
 	if err := newComposer(v, d.fonts).faces(d); err != nil {
-		return nil, false, fmt.Errorf("draw face: %w", err)
+		return nil, fmt.Errorf("draw face: %w", err)
 	}
 	for i, s := range d.sheets {
 		name := "证面"
@@ -107,11 +106,11 @@ func faces(v *View) (drawn []template.HTML, pictured bool, err error) {
 		}
 		b, err := s.svg(make([]byte, 0, s.svgSize()), name)
 		if err != nil {
-			return nil, false, fmt.Errorf("draw face: %w", err)
+			return nil, fmt.Errorf("draw face: %w", err)
 		}
 		drawn = append(drawn, template.HTML(b))
 	}
-	return drawn, v.Template.pictured(), nil
+	return drawn, nil
 }
 
 // photoAddress returns the photo, encoded anew, as a data: address. Only this package's own base64 is trusted.

@@ -12,6 +12,7 @@ import (
 type shapeCache struct {
 	pdf struct {
 		sync.Once
+		dict   string
 		packed []byte
 		err    error
 	}
@@ -91,14 +92,15 @@ func (s *shape) embed(d *document) (ref, error) {
 		if s.kept {
 			writers = &tightDeflaters
 		}
+		b := s.bounds()
+		c.dict = fmt.Sprintf("/Type /XObject /Subtype /Form /BBox [%s %s %s %s] /Resources << >> /Filter /FlateDecode",
+			number(b.x), number(-b.y-b.h), number(b.x+b.w), number(-b.y))
 		c.packed, c.err = deflated(content.Bytes(), writers)
 	})
 	if c.err != nil {
 		return 0, c.err
 	}
-	b := s.bounds()
-	return d.stream(fmt.Sprintf("/Type /XObject /Subtype /Form /BBox [%s %s %s %s] /Resources << >> /Filter /FlateDecode",
-		number(b.x), number(-b.y-b.h), number(b.x+b.w), number(-b.y)), c.packed), nil
+	return d.stream(c.dict, c.packed), nil
 }
 
 // canvas writes the content of a page, turning y upward round the height. A form's content has height 0.

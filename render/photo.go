@@ -8,6 +8,7 @@ import (
 	"image/draw"
 	"image/jpeg"
 	"image/png"
+	"sync"
 )
 
 // photo is a picture read from a licence: pixels only, so that nothing else in the file (place, camera, hidden data)
@@ -15,6 +16,10 @@ import (
 type photo struct {
 	pixels image.Image // opaque, at the origin: *image.RGBA, or a JPEG's own *image.YCbCr
 	jpeg   bool        // came as JPEG, and goes on as JPEG
+
+	once    sync.Once // a template's picture is written out on every page, and at every place
+	encoded []byte
+	err     error
 }
 
 // Bounds of a picture. A larger file is not decoded; a larger picture is reduced: 480 × 640 is 300 dpi at the size drawn.
@@ -33,7 +38,7 @@ var (
 
 // UnfitPhoto says in Chinese why a holder's photo could not be drawn; "": it can.
 func UnfitPhoto(file []byte) string {
-	switch _, err := decodePhoto(file); {
+	switch _, _, err := readPicture(file); {
 	case errors.Is(err, errPixels):
 		return "的图片过大：PNG 不超过 400 万像素，JPEG 不超过 1200 万像素"
 	case err != nil:
@@ -45,24 +50,33 @@ func UnfitPhoto(file []byte) string {
 // decodePhoto reads the picture of a holder.
 func decodePhoto(file []byte) (*photo, error) { return decodePicture(file, photoWidth, photoHeight) }
 
-// decodePicture reads a PNG or JPEG file, told apart by content, and reduces it to at most width and height.
-func decodePicture(file []byte, width, height float64) (*photo, error) {
-	decode, config, isJPEG, most := png.Decode, png.DecodeConfig, false, plainMaxPixels
-	if bytes.HasPrefix(file, []byte("\xff\xd8\xff")) {
-		decode, config, isJPEG, most = jpeg.Decode, jpeg.DecodeConfig, true, photoMaxPixels
+// readPicture reads a PNG or JPEG file, told apart by content.
+func readPicture(file []byte) (picture image.Image, isJPEG bool, err error) {
+	decode, config, most := png.Decode, png.DecodeConfig, plainMaxPixels
+	if isJPEG = bytes.HasPrefix(file, []byte("\xff\xd8\xff")); isJPEG {
+		decode, config, most = jpeg.Decode, jpeg.DecodeConfig, photoMaxPixels
 	}
 	c, err := config(bytes.NewReader(file))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errPhoto, err)
+		return nil, false, fmt.Errorf("%w: %w", errPhoto, err)
 	}
 	if c.Width < 1 || c.Height < 1 || c.Width > most/c.Height {
-		return nil, fmt.Errorf("%w: %w: %d × %d", errPhoto, errPixels, c.Width, c.Height)
+		return nil, false, fmt.Errorf("%w: %w: %d × %d", errPhoto, errPixels, c.Width, c.Height)
 	}
-	picture, err := decode(bytes.NewReader(file))
+	if picture, err = decode(bytes.NewReader(file)); err != nil {
+		return nil, false, fmt.Errorf("%w: %w", errPhoto, err)
+	}
+	return picture, isJPEG, nil
+}
+
+// decodePicture reads a PNG or JPEG file, and reduces it to at most width and height.
+func decodePicture(file []byte, width, height float64) (*photo, error) {
+	picture, isJPEG, err := readPicture(file)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errPhoto, err)
+		return nil, err
 	}
-	if own, ok := picture.(*image.YCbCr); ok && isJPEG && float64(c.Width) <= width && float64(c.Height) <= height {
+	size := picture.Bounds().Size()
+	if own, ok := picture.(*image.YCbCr); ok && isJPEG && float64(size.X) <= width && float64(size.Y) <= height {
 		return &photo{pixels: own, jpeg: true}, nil
 	}
 	return &photo{pixels: reduce(picture, width, height), jpeg: isJPEG}, nil
@@ -111,17 +125,22 @@ func span(i, n, source int) (from, to int) {
 
 // encode writes the picture anew, and says its media type.
 func (p *photo) encode() (file []byte, mediaType string, err error) {
-	var b bytes.Buffer
-	if p.jpeg {
-		if err := jpeg.Encode(&b, p.pixels, &jpeg.Options{Quality: photoQuality}); err != nil {
-			return nil, "", fmt.Errorf("encode photo: %w", err)
+	p.once.Do(func() {
+		var b bytes.Buffer
+		if p.jpeg {
+			p.err = jpeg.Encode(&b, p.pixels, &jpeg.Options{Quality: photoQuality})
+		} else {
+			p.err = png.Encode(&b, p.pixels)
 		}
-		return b.Bytes(), "image/jpeg", nil
+		p.encoded = b.Bytes()
+	})
+	if p.err != nil {
+		return nil, "", fmt.Errorf("encode photo: %w", p.err)
 	}
-	if err := png.Encode(&b, p.pixels); err != nil {
-		return nil, "", fmt.Errorf("encode photo: %w", err)
+	if p.jpeg {
+		return p.encoded, "image/jpeg", nil
 	}
-	return b.Bytes(), "image/png", nil
+	return p.encoded, "image/png", nil
 }
 
 // rgb returns the pixels of what was a PNG, three bytes each, row by row.

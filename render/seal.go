@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"image/png"
 	"math"
+	"slices"
 	"sync"
 	"unicode/utf8"
 )
@@ -179,11 +180,7 @@ func (f *figure) coverage(pixels int, at matrix) []byte {
 	})
 	sums := make([]float64, pixels*pixels)
 	for row, all := range rows {
-		for i := 1; i < len(all); i++ {
-			for j := i; j > 0 && all[j].x < all[j-1].x; j-- {
-				all[j], all[j-1] = all[j-1], all[j]
-			}
-		}
+		slices.SortStableFunc(all, func(a, b crossing) int { return cmp.Compare(a.x, b.x) })
 		winding := 0
 		for i, c := range all {
 			if winding != 0 {

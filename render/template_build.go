@@ -132,8 +132,8 @@ func (t *Template) page(path string, d *pageDecl, base, labels style, pictures m
 	if d.Paper.given {
 		p.paper = d.Paper.colour
 	}
-	p.ground = &shape{marks: []*figureMark{{figure: rectangle(0, 0, p.width, p.height), ink: p.paper}}}
-	p.art = &shape{}
+	p.ground = &shape{kept: true, marks: []*figureMark{{figure: rectangle(0, 0, p.width, p.height), ink: p.paper}}}
+	p.art = &shape{kept: true}
 	elements := t.spread(path+".elements", d.Elements)
 	if len(elements) == 0 || len(elements) > mostElements {
 		t.faults.add(path+".elements", fmt.Sprintf("每页应有 1 至 %d 个元素", mostElements))
@@ -183,8 +183,7 @@ func (t *Template) page(path string, d *pageDecl, base, labels style, pictures m
 
 // greyed is a shape without its colours.
 func (s *shape) greyed() *shape {
-	out := &shape{kept: true}
-	s.kept = true
+	out := &shape{kept: s.kept}
 	for _, m := range s.marks {
 		out.marks = append(out.marks, &figureMark{figure: m.figure, ink: m.ink.grey(), width: m.width})
 	}

@@ -67,8 +67,10 @@ var standings = map[string]standing{
 	"REGISTERED": {Label: "未签发", Sentence: "本证照尚未签发，不能作为有效凭证使用。"},
 }
 
-func (v *View) standing() standing {
-	if s, ok := standings[v.Status]; ok {
+func (v *View) standing() standing { return standingOf(v.Status) }
+
+func standingOf(status string) standing {
+	if s, ok := standings[status]; ok {
 		return s
 	}
 	return standing{Label: "状态不明", Sentence: "无法确认本证照的状态，请勿作为有效凭证使用，并向颁发机构核实。"}
@@ -113,6 +115,8 @@ func reason(f *Field) string {
 const (
 	maskedTag  = "已脱敏"
 	maskedNote = "部分信息已脱敏显示。"
+	// fileNote stands at the foot of files.
+	fileNote = "本文件由电子证照系统出具，以系统内登记的信息为准。"
 	// maskedReason is said where the caller gives none.
 	maskedReason = "该信息属于个人敏感信息，按当前查看权限脱敏显示。"
 )

@@ -2,7 +2,6 @@ package render
 
 import (
 	"bytes"
-	"compress/zlib"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -151,24 +150,14 @@ func woff(file []byte) ([]byte, error) {
 	n := int(binary.BigEndian.Uint16(file[4:]))
 	directory := make([]byte, 0, entry*n)
 	var body []byte
-	var buffer bytes.Buffer
-	packer, err := zlib.NewWriterLevel(&buffer, zlib.BestCompression)
-	if err != nil {
-		return nil, err
-	}
 	for i := range n {
 		d := file[12+16*i:]
 		offset, length := binary.BigEndian.Uint32(d[8:]), binary.BigEndian.Uint32(d[12:])
 		table := file[offset : offset+length]
-		buffer.Reset()
-		packer.Reset(&buffer)
-		if _, err := packer.Write(table); err != nil {
+		packed, err := deflated(table, &tightDeflaters)
+		if err != nil {
 			return nil, err
 		}
-		if err := packer.Close(); err != nil {
-			return nil, err
-		}
-		packed := buffer.Bytes()
 		if len(packed) >= len(table) {
 			packed = table
 		}

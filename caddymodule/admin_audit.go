@@ -186,6 +186,27 @@ func (c *adminCall) proveRecord(nothing) (any, error) {
 	}), nil
 }
 
+// auditKeys are what others check this node's notes by. They exist before the first checkpoint does: who sets up a witness asks then.
+type auditKeys struct {
+	Keys []string `json:"keys"` // verifier keys, to be kept elsewhere
+	// WitnessKeys are those of this gateway as a witness, for the anchors of others.
+	WitnessKeys []string `json:"witness_keys,omitempty"`
+}
+
+func (c *adminCall) auditKeys(nothing) (auditKeys, error) {
+	options, err := c.app.journalOptions()
+	if err != nil {
+		return auditKeys{}, err
+	}
+	out := auditKeys{Keys: verifierKeys(options.Ledger.Signers)}
+	if c.app.Audit.Witness == nil {
+		return out, nil
+	}
+	cosigners, err := c.app.cosigners()
+	out.WitnessKeys = verifierKeys(cosigners)
+	return out, err
+}
+
 // auditCheckpoint is the newest signed state of this node's log.
 type auditCheckpoint struct {
 	Note   string      `json:"note"` // signed (C2SP tlog-checkpoint)
@@ -193,10 +214,8 @@ type auditCheckpoint struct {
 	Size   uint64      `json:"size"`
 	Root   ledger.Hash `json:"root"`
 	Time   time.Time   `json:"time"`
-	Keys   []string    `json:"keys"` // verifier keys, to be kept elsewhere
-	// WitnessKeys are those of this gateway as a witness, for the anchors of others.
-	WitnessKeys []string     `json:"witness_keys,omitempty"`
-	Guests      []guestState `json:"guests"` // how anchors and sinks are doing
+	auditKeys
+	Guests []guestState `json:"guests"` // how anchors and sinks are doing
 }
 
 func (c *adminCall) checkpoint(nothing) (auditCheckpoint, error) {
@@ -204,21 +223,11 @@ func (c *adminCall) checkpoint(nothing) (auditCheckpoint, error) {
 	if signed == nil {
 		return auditCheckpoint{}, audit.ErrNoCheckpoint
 	}
-	options, err := c.app.journalOptions()
-	if err != nil {
-		return auditCheckpoint{}, err
-	}
-	out := auditCheckpoint{
+	keys, err := c.auditKeys(nothing{})
+	return auditCheckpoint{
 		Note: string(signed.Note), Origin: signed.Origin, Size: signed.Size, Root: signed.Root, Time: signed.Time,
-		Guests: c.app.outward.states(),
-	}
-	out.Keys = verifierKeys(options.Ledger.Signers)
-	if c.app.Audit.Witness == nil {
-		return out, nil
-	}
-	cosigners, err := c.app.cosigners()
-	out.WitnessKeys = verifierKeys(cosigners)
-	return out, err
+		auditKeys: keys, Guests: c.app.outward.states(),
+	}, err
 }
 
 // auditRetirement deletes what is past retention, or only looks.

@@ -83,6 +83,7 @@ var adminRoutes = sync.OnceValue(func() []*adminRoute {
 		on(get, "audit/verify", powerAudit, "校验本节点的审计记录", (*adminCall).verifyAudit),
 		on(post, "audit/verify", powerAudit, "以留在别处的密钥与检查点校验本节点的审计记录", (*adminCall).verifyWith).answers(auditReport{}),
 		on(get, "audit/checkpoint", powerAudit, "最新的已签检查点、验证密钥与各存证、外送的状态", (*adminCall).checkpoint),
+		on(get, "audit/keys", powerAudit, "验证检查点的密钥，以及本网关作为见证方的验证密钥（首个检查点之前即有）", (*adminCall).auditKeys),
 		on(post, "audit/retire", powerAudit, "删除已过保存期的记录（至少 180 天），哈希保留", (*adminCall).retireAudit),
 	}
 })

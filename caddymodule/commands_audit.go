@@ -280,6 +280,11 @@ func proveAudit(cmd *cobra.Command, args []string) error {
 }
 
 func showCheckpoint(cmd *cobra.Command, _ []string) error {
+	for _, name := range []string{"keys", "witness-keys"} {
+		if wanted, _ := cmd.Flags().GetBool(name); wanted {
+			return showAuditKeys(cmd, name == "witness-keys")
+		}
+	}
 	var c auditCheckpoint
 	if _, err := call(cmd, http.MethodGet, "audit/checkpoint", nil, &c); err != nil {
 		return err
@@ -287,22 +292,31 @@ func showCheckpoint(cmd *cobra.Command, _ []string) error {
 	if asJSON(cmd) {
 		return printJSON(cmd, c)
 	}
-	text := c.Note
-	if keys, _ := cmd.Flags().GetBool("keys"); keys {
-		text = strings.Join(c.Keys, "\n") + "\n"
-	}
-	if keys, _ := cmd.Flags().GetBool("witness-keys"); keys {
-		if len(c.WitnessKeys) == 0 {
-			return errors.New("本网关没有配置为见证方（audit { witness … }）")
-		}
-		text = strings.Join(c.WitnessKeys, "\n") + "\n"
-	}
-	_, err := io.WriteString(cmd.OutOrStdout(), text)
+	_, err := io.WriteString(cmd.OutOrStdout(), c.Note)
 	for _, s := range c.Guests {
 		if s.State != wellWord {
 			fmt.Fprintf(cmd.ErrOrStderr(), "%s %s 不正常（%s），自 %s：%s\n", guestNames[s.Kind], s.Name, s.State, s.Since.Local().Format(time.DateTime), s.Cause)
 		}
 	}
+	return err
+}
+
+func showAuditKeys(cmd *cobra.Command, witness bool) error {
+	var k auditKeys
+	if _, err := call(cmd, http.MethodGet, "audit/keys", nil, &k); err != nil {
+		return err
+	}
+	keys := k.Keys
+	if witness {
+		keys = k.WitnessKeys
+	}
+	switch {
+	case asJSON(cmd):
+		return printJSON(cmd, k)
+	case len(keys) == 0:
+		return errors.New("本网关没有配置为见证方（audit { witness … }）")
+	}
+	_, err := io.WriteString(cmd.OutOrStdout(), strings.Join(keys, "\n")+"\n")
 	return err
 }
 

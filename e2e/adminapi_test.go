@@ -135,6 +135,7 @@ func TestAdminAnswersAreDescribed(t *testing.T) {
 		{"aud", "GET", "audit/verify", ""},
 		{"aud", "POST", "audit/verify", `{"anchors":true,"indexes":true}`},
 		{"aud", "GET", "audit/checkpoint", ""},
+		{"aud", "GET", "audit/keys", ""},
 		{"aud", "POST", "audit/retire", `{"keep":"365d","dry_run":true}`},
 		{"sys", "POST", "administrators/logout", ""},
 		// Refusals are described too.

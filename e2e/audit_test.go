@@ -275,6 +275,27 @@ func TestReloadKeepsSinks(t *testing.T) {
 	t.Errorf("the sink has\n%s\nof\n%s", content, all)
 }
 
+// TestKeysBeforeFirstCheckpoint: who sets up a witness or a verifier asks for the keys at once, and the first checkpoint comes later.
+func TestKeysBeforeFirstCheckpoint(t *testing.T) {
+	t.Parallel()
+	g := prepare(t)
+	withAudit := func(options string) {
+		globals := strings.Replace(auditGlobals(t, options), "checkpoint 50ms 200ms", "checkpoint 1s 1m", 1)
+		withConfig(globals + site(g.port, "\tlicgate"))(g)
+		g.run()
+	}
+	withAudit("")
+	keys := strings.Fields(g.must("audit", "checkpoint", "--keys"))
+	if len(keys) != 2 {
+		t.Errorf("keys: %q", keys)
+	}
+	g.stop()
+	withAudit("\t\t\twitness other.example/witness {\n\t\t\t\tlog gw.example/audit " + strings.Join(keys, " ") + "\n\t\t\t}")
+	if keys := g.must("audit", "checkpoint", "--witness-keys"); strings.Count(keys, "\n") != 2 || !strings.HasPrefix(keys, "other.example/witness+") {
+		t.Errorf("the witness's keys: %s", keys)
+	}
+}
+
 // TestWitnessRefusesFork: another department's gateway cosigns; when the journal is put back to an older copy and goes on, it refuses,
 // keeps the evidence, and the gateway says so.
 func TestWitnessRefusesFork(t *testing.T) {

@@ -108,15 +108,11 @@ func (g *gateway) tailing() (out *logBuffer, ended <-chan int) {
 		_ = cmd.Wait()
 		done <- cmd.ProcessState.ExitCode()
 	}()
-	for range 400 {
+	await(g.t, "something to follow", func() bool {
 		(&caller{g: g}).get("/license_item/list")
-		if strings.Contains(out.String(), `"event":"request"`) {
-			return out, done
-		}
-		time.Sleep(25 * time.Millisecond)
-	}
-	g.t.Fatalf("nothing to follow: %s", out.String())
-	return nil, nil
+		return strings.Contains(out.String(), `"event":"request"`)
+	})
+	return out, done
 }
 
 // TestTailEndsWithLogin: who follows the records sees no more of them once the login ended, or the administrator is disabled.

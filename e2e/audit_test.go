@@ -8,10 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,16 +34,12 @@ func (g *gateway) checkpoint() (note string, size float64) {
 	if err := json.Unmarshal([]byte(g.must("audit", "search", "--json", "--limit", "1")), &last); err != nil {
 		g.t.Fatal(err)
 	}
-	for range 600 {
+	var c object
+	await(g.t, fmt.Sprintf("a checkpoint that covers record %v", last["sequence"]), func() bool {
 		out, _, code := g.command("audit", "checkpoint", "--json")
-		var c object
-		if code == 0 && json.Unmarshal([]byte(out), &c) == nil && c["size"].(float64) >= last["sequence"].(float64) {
-			return c["note"].(string), c["size"].(float64)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	g.t.Fatalf("no checkpoint covers record %v", last["sequence"])
-	return "", 0
+		return code == 0 && json.Unmarshal([]byte(out), &c) == nil && c["size"].(float64) >= last["sequence"].(float64)
+	})
+	return c["note"].(string), c["size"].(float64)
 }
 
 // verifier builds licgate-verify, which third parties have.
@@ -231,14 +227,11 @@ func TestTail(t *testing.T) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	}()
-	for range 200 {
-		a := (&caller{g: g}).get("/license_item/list")
-		time.Sleep(50 * time.Millisecond)
-		if strings.Contains(out.String(), a.body["response_id"].(string)) {
-			return
-		}
-	}
-	t.Errorf("nothing of it: %s", out.String())
+	var asked []string // what was asked before the command follows is not shown
+	await(t, "a request to be shown", func() bool {
+		asked = append(asked, (&caller{g: g}).get("/license_item/list").body["response_id"].(string))
+		return slices.ContainsFunc(asked, func(id string) bool { return strings.Contains(out.String(), id) })
+	})
 }
 
 // TestReloadKeepsSinks: a reload is on record as one, with no stop; a sink goes on under the new configuration where the old one was, and
@@ -264,15 +257,10 @@ func TestReloadKeepsSinks(t *testing.T) {
 	if !strings.Contains(g.must("audit", "search", "--json", "--kind", "catalogue"), `"interface":"change"`) {
 		t.Error("the catalogue's change is not flagged")
 	}
-	var content []byte
-	for range 200 {
-		content, _ = os.ReadFile(lines)
-		if strings.HasPrefix(string(content), all) {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Errorf("the sink has\n%s\nof\n%s", content, all)
+	await(t, "the sink to have "+all, func() bool {
+		content, _ := os.ReadFile(lines)
+		return strings.HasPrefix(string(content), all)
+	})
 }
 
 // TestKeysBeforeFirstCheckpoint: who sets up a witness or a verifier asks for the keys at once, and the first checkpoint comes later.
@@ -316,13 +304,9 @@ func TestWitnessRefusesFork(t *testing.T) {
 	g.run()
 	anchors := func(want string) {
 		t.Helper()
-		for range 600 {
-			if strings.Contains(g.admin(http.MethodGet, "/licgate/status"), `"anchors":"`+want+`"`) {
-				return
-			}
-			time.Sleep(50 * time.Millisecond)
-		}
-		t.Fatalf("the anchors are never %s", want)
+		await(t, "the anchors to be "+want, func() bool {
+			return strings.Contains(g.admin(http.MethodGet, "/licgate/status"), `"anchors":"`+want+`"`)
+		})
 	}
 	some := func() {
 		for range 5 {
@@ -341,16 +325,9 @@ func TestWitnessRefusesFork(t *testing.T) {
 	some()
 	keys := filepath.Join(g.dir, "keys")
 	write(t, keys, strings.Join(append(logKeys, witnessKeys...), "\n"))
-	cosigned := false
-	for range 200 {
-		if cosigned = strings.Contains(g.must("audit", "verify", "--key", keys, "--anchors"), "见证方：other.example/witness"); cosigned {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	if !cosigned {
-		t.Error("no cosignature")
-	}
+	await(t, "the cosignature", func() bool {
+		return strings.Contains(g.must("audit", "verify", "--key", keys, "--anchors"), "见证方：other.example/witness")
+	})
 	g.stop()
 	if err := os.RemoveAll(data); err != nil {
 		t.Fatal(err)
@@ -414,16 +391,7 @@ func TestDiskRefuses(t *testing.T) {
 		t.Error("metrics do not alarm")
 	}
 	limit(before.Cur)
-	recovered := false
-	for range 200 {
-		if recovered = c.get("/license_item/list").status == http.StatusUnauthorized; recovered {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	if !recovered {
-		t.Errorf("it does not recover: %s", c.get("/readyz").raw)
-	}
+	await(t, "decisions after the disk has room", func() bool { return c.get("/license_item/list").status == http.StatusUnauthorized })
 	if a := c.get("/readyz"); a.status != http.StatusOK {
 		t.Errorf("readyz: %s", a.raw)
 	}

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"licgate/store/storetest"
 )
@@ -34,13 +33,10 @@ func (r *redisServer) run() {
 	if err := r.cmd.Start(); err != nil {
 		r.t.Fatalf("redis-server: %v (make test installs it)", err)
 	}
-	for range 500 {
-		if out, err := exec.Command("redis-cli", "-p", r.port, "ping").Output(); err == nil && strings.Contains(string(out), "PONG") {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	r.t.Fatal("redis-server does not answer")
+	await(r.t, "redis-server", func() bool {
+		out, err := exec.Command("redis-cli", "-p", r.port, "ping").Output()
+		return err == nil && strings.Contains(string(out), "PONG")
+	})
 }
 
 func (r *redisServer) stop() {
@@ -110,13 +106,9 @@ func copyKeys(t *testing.T, from, to *gateway) {
 // waitVersion waits until a node enforces a policy version that another accepted.
 func waitVersion(t *testing.T, g *gateway, version int) {
 	t.Helper()
-	for range 500 {
-		if a := (&caller{g: g}).get("/healthz"); strings.Contains(string(a.raw), fmt.Sprintf(`"policy_version":%d`, version)) {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	t.Fatalf("the node does not catch up with version %d", version)
+	await(t, fmt.Sprintf("the node to catch up with version %d", version), func() bool {
+		return strings.Contains(string((&caller{g: g}).get("/healthz").raw), fmt.Sprintf(`"policy_version":%d`, version))
+	})
 }
 
 // TestLimiterDown: without Redis the unauthenticated are refused, known applications are counted here, and both are told.

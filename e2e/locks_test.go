@@ -3,7 +3,6 @@ package e2e
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"licgate/store/storetest"
 )
@@ -174,12 +173,7 @@ func TestLockReachesOtherNodes(t *testing.T) {
 	waitVersion(t, second, 1)
 	c := second.login("hydj", "zhangbin")
 	first.must("lock", "item", marriage, "--reason", "x")
-	refused := func() bool {
+	await(t, "the lock to reach the other node", func() bool {
 		return c.post("/license/"+marriage+"/create", wrapped(object{"data_fields": marriageFields("N-1")})).code() == "30004"
-	}
-	for end := time.Now().Add(10 * time.Second); !refused(); time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("the lock does not reach the other node")
-		}
-	}
+	})
 }

@@ -21,32 +21,11 @@ import (
 	"licgate/audit"
 	"licgate/audit/evidence"
 	"licgate/audit/ledger"
+	"licgate/audit/ledger/ledgertest"
 	"licgate/audit/witness"
 )
 
 const origin = "gateway.example/audit"
-
-func keysOf(t testing.TB, name string, cosign bool) (signers []ledger.Signer, keys []ledger.Verifier) {
-	t.Helper()
-	pair, err := ledger.OpenKeys(filepath.Join(t.TempDir(), "k"), name, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if signers, err = pair.LogSigners(); cosign {
-		signers, err = pair.Cosigners(time.Now)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range signers {
-		k, err := ledger.ParseKey(s.Key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		keys = append(keys, k)
-	}
-	return signers, keys
-}
 
 // world is a gateway's journal and the witness of another department.
 type world struct {
@@ -63,10 +42,10 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{dir: filepath.Join(t.TempDir(), "audit")}
-	signers, keys := keysOf(t, origin, false)
+	signers, keys := ledgertest.LogKeys(t, origin)
 	w.keys = keys
 	w.options = audit.Options{Node: "gw-1", KeepPlain: true, Ledger: &audit.LedgerOptions{Signers: signers, Busy: 2 * time.Millisecond, Within: 4 * time.Millisecond}}
-	cosigners, witnessKeys := keysOf(t, "witness.example", true)
+	cosigners, witnessKeys := ledgertest.WitnessKeys(t, "witness.example", time.Now)
 	w.witnessKeys = witnessKeys
 	var err error
 	if w.witness, err = witness.New(t.TempDir(), []witness.Log{{Origin: origin, Keys: keys}}, cosigners, nil); err != nil {
@@ -246,7 +225,7 @@ func TestWitnessClient(t *testing.T) {
 	if _, err := fresh.Keep(t.Context(), w.Journal, c); !errors.Is(err, ErrForked) {
 		t.Errorf("an older checkpoint: %v", err)
 	}
-	_, otherKeys := keysOf(t, "witness.example", true)
+	_, otherKeys := ledgertest.WitnessKeys(t, "witness.example", time.Now)
 	for name, witness := range map[string]*Witness{
 		"another's keys": {URL: w.server.URL, Keys: otherKeys}, "no keys": {URL: w.server.URL}, "the log's keys": {URL: w.server.URL, Keys: w.keys},
 		"another address": {URL: w.server.URL + "/x?", Keys: w.witnessKeys}, "no address": {URL: ":", Keys: w.witnessKeys},

@@ -5,35 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"licgate/audit/ledger"
+	"licgate/audit/ledger/ledgertest"
 )
 
 const origin = "gateway.example/audit"
 
 var testTime = time.Date(2026, 11, 24, 3, 13, 7, 0, time.UTC)
-
-type memory map[string][]byte
-
-func (m memory) Write(name string, b []byte, offset int64) error {
-	m[name] = append(m[name][:offset], b...)
-	return nil
-}
-
-func (m memory) Read(name string, b []byte, offset int64) error {
-	f, ok := m[name]
-	if !ok || int64(len(f)) < offset+int64(len(b)) {
-		return fs.ErrNotExist
-	}
-	copy(b, f[offset:])
-	return nil
-}
 
 // world is a log of 20 records with checkpoints.
 type world struct {
@@ -43,36 +26,12 @@ type world struct {
 	tiles              *ledger.Tiles
 }
 
-func signersOf(t testing.TB, name string, cosign bool) (signers []ledger.Signer, keys []ledger.Verifier) {
-	t.Helper()
-	pair, err := ledger.OpenKeys(filepath.Join(t.TempDir(), "k"), name, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if cosign {
-		signers, err = pair.Cosigners(func() time.Time { return testTime })
-	} else {
-		signers, err = pair.LogSigners()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range signers {
-		k, err := ledger.ParseKey(s.Key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		keys = append(keys, k)
-	}
-	return signers, keys
-}
-
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{}
-	w.signers, w.keys = signersOf(t, origin, false)
-	w.witnesses, w.witnessKeys = signersOf(t, "witness.example", true)
-	files := memory{}
+	w.signers, w.keys = ledgertest.LogKeys(t, origin)
+	w.witnesses, w.witnessKeys = ledgertest.WitnessKeys(t, "witness.example", func() time.Time { return testTime })
+	files := ledgertest.Files{}
 	tree := ledger.NewTree(files)
 	for i := range 20 {
 		r := fmt.Appendf(nil, `{"response_id":"r%d","sequence":%d,"department":"D%d","x":"<北京>&"}`, i, i+1, i%2)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,27 +16,12 @@ import (
 	"time"
 
 	"licgate/audit/ledger"
+	"licgate/audit/ledger/ledgertest"
 )
 
 const origin = "gateway.example/audit"
 
 var testTime = time.Date(2026, 11, 24, 3, 13, 7, 0, time.UTC)
-
-type memory map[string][]byte
-
-func (m memory) Write(name string, b []byte, offset int64) error {
-	m[name] = append(m[name][:offset], b...)
-	return nil
-}
-
-func (m memory) Read(name string, b []byte, offset int64) error {
-	f, ok := m[name]
-	if !ok || int64(len(f)) < offset+int64(len(b)) {
-		return fs.ErrNotExist
-	}
-	copy(b, f[offset:])
-	return nil
-}
 
 // log is a log of 40 records that can sign any of its states.
 type log struct {
@@ -46,32 +30,10 @@ type log struct {
 	tiles   *ledger.Tiles
 }
 
-func keysOf(t testing.TB, name string, cosign bool) (signers []ledger.Signer, keys []ledger.Verifier) {
-	t.Helper()
-	pair, err := ledger.OpenKeys(filepath.Join(t.TempDir(), "k"), name, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if signers, err = pair.LogSigners(); cosign {
-		signers, err = pair.Cosigners(func() time.Time { return testTime })
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range signers {
-		k, err := ledger.ParseKey(s.Key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		keys = append(keys, k)
-	}
-	return signers, keys
-}
-
 // grow gives the log's records: another history is another log.
 func (l *log) grow(t testing.TB, history string) {
 	t.Helper()
-	files := memory{}
+	files := ledgertest.Files{}
 	tree := ledger.NewTree(files)
 	for i := range 40 {
 		tree.Append(ledger.Leaf(fmt.Appendf(nil, "%s %d", history, i)))
@@ -85,7 +47,7 @@ func (l *log) grow(t testing.TB, history string) {
 func newLog(t testing.TB, name string) *log {
 	t.Helper()
 	l := &log{}
-	l.signers, l.keys = keysOf(t, name, false)
+	l.signers, l.keys = ledgertest.LogKeys(t, name)
 	l.grow(t, "true")
 	return l
 }
@@ -142,7 +104,7 @@ type world struct {
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{log: newLog(t, origin), dir: t.TempDir()}
-	w.cosigners, w.keys = keysOf(t, "witness.example", true)
+	w.cosigners, w.keys = ledgertest.WitnessKeys(t, "witness.example", func() time.Time { return testTime })
 	w.open(t)
 	return w
 }
@@ -261,7 +223,7 @@ func TestWitnessAnswersAgain(t *testing.T) {
 		return r.Body.String()
 	}
 	first := again(w.body(t, 17, 17))
-	strangers, _ := keysOf(t, "stranger.example", false)
+	strangers, _ := ledgertest.LogKeys(t, "stranger.example")
 	more, err := ledger.Checkpoint{Origin: origin, Size: 17, Time: testTime}.Sign(strangers...)
 	if err != nil {
 		t.Fatal(err)
@@ -286,7 +248,7 @@ func TestBogusProofsAreNoFork(t *testing.T) {
 	t.Parallel()
 	w, impostor := newWorld(t), newLog(t, origin)
 	w.mustSign(t, 0, 5)
-	strangers, _ := keysOf(t, "stranger.example", false)
+	strangers, _ := ledgertest.LogKeys(t, "stranger.example")
 	for i := range 3 * maxUnproven {
 		size := uint64(6 + i)
 		body := bodyOf(5, []ledger.Hash{{byte(i)}}, w.checkpoint(t, size, testTime))
@@ -434,7 +396,7 @@ func TestWitnessAtOnce(t *testing.T) {
 // FuzzAdd: nothing panics, and nothing is signed that the log did not.
 func FuzzAdd(f *testing.F) {
 	l := newLog(f, origin)
-	cosigners, _ := keysOf(f, "witness.example", true)
+	cosigners, _ := ledgertest.WitnessKeys(f, "witness.example", func() time.Time { return testTime })
 	f.Add(l.body(f, 0, 5))
 	f.Add(l.body(f, 5, 17))
 	f.Add([]byte("old 0\n\n\n"))
@@ -457,7 +419,7 @@ func FuzzAdd(f *testing.F) {
 func TestSetLogs(t *testing.T) {
 	t.Parallel()
 	l := newLog(t, origin)
-	cosigners, _ := keysOf(t, "w.example/witness", true)
+	cosigners, _ := ledgertest.WitnessKeys(t, "w.example/witness", func() time.Time { return testTime })
 	w, err := New(t.TempDir(), []Log{{Origin: origin, Keys: l.keys}}, cosigners, nil)
 	if err != nil {
 		t.Fatal(err)

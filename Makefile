@@ -10,6 +10,7 @@ run: build
 
 build:
 	./xcaddy.sh
+	CGO_ENABLED=0 go build -o bin/licgate-verify ./cmd/licgate-verify
 
 # Everything: set-up, style, a few seconds of every fuzz target, every test with the race detector.
 test: setup lint

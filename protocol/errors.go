@@ -83,7 +83,7 @@ var (
 		"重新检索取得新的用证码；用证码只能由取得它的应用使用")
 	CodeNoGrantee = code("40011", "授权对象不存在该电子证照", http.StatusOK,
 		"核对证件号码与授权对象")
-	CodeNoPageToken = code("40012", "证照访问令牌无效或已过期，请重新获取", http.StatusOK,
+	CodeNoPageToken = code("40012", "证照访问令牌无效、已使用或已过期，请重新获取", http.StatusOK,
 		"用用证码重新换取证照访问令牌")
 	CodeGroup = code("40013", "照面模版组别不存在", http.StatusOK,
 		"核对 license_group；不填则使用默认模版")

@@ -81,7 +81,7 @@ func run(ctx context.Context) error {
   健康检查   curl --cacert %s/root.crt %s/healthz
   证照页面   %s
   移动端页面 %s
-             （访问令牌 15 分钟内有效；浏览器会提示自签名证书，根证书为 %s/root.crt）
+             （地址在浏览器中打开一次即作废，15 分钟内有效；刷新照常；浏览器会提示自签名证书，根证书为 %s/root.crt）
   归档文件   %s
   审计校验   bin/licgate audit verify --data %s
   停止       kill %d

@@ -37,7 +37,15 @@ type keysReport struct {
 	RootClear bool           `json:"root_clear"`
 	Keys      []keyRow       `json:"keys"`
 	Missing   []string       `json:"missing,omitempty"` // generations that ought to be there: DEPARTMENT/GENERATION
+	Seals     []sealKeysRow  `json:"seals"`             // the sealing keys of this node's folder, by who wraps them
 	Jobs      []store.KeyJob `json:"jobs"`              // newest first
+}
+
+// sealKeysRow is how many files of sealing keys are under one key-encryption key.
+type sealKeysRow struct {
+	KEK     string   `json:"kek"` // "": in clear until they are next opened; of damaged files: not known
+	Keys    int      `json:"keys"`
+	Damaged []string `json:"damaged,omitempty"` // names of files that are no keys
 }
 
 func (c *adminCall) keys(nothing) (*keysReport, error) {
@@ -52,6 +60,9 @@ func (c *adminCall) keys(nothing) (*keysReport, error) {
 			ID: string(k.ID), Department: k.Department, Period: k.Period, Generation: k.Generation, State: string(k.State), KEK: k.KEK,
 			Created: k.Created, Retired: k.Retired, Destroyed: k.Destroyed, Shredded: k.Shredded, Damaged: k.Damaged,
 		})
+	}
+	if out.Seals, err = g.seals.status(); err != nil {
+		return nil, keyFault(err)
 	}
 	out.Jobs = []store.KeyJob{}
 	jobs, err := g.store.Jobs(c.r.Context(), 20)
@@ -312,19 +323,24 @@ func (c *adminCall) rejectJob(nothing) (store.KeyJob, error) {
 	return c.app.gateway.store.SaveJob(c.r.Context(), j)
 }
 
-// rewrapped is how many data keys were wrapped anew.
+// rewrapped is how many data keys and sealing keys were wrapped anew.
 type rewrapped struct {
-	Keys int    `json:"keys"`
-	KEK  string `json:"kek"`
+	Keys  int    `json:"keys"`
+	Seals int    `json:"seals"`
+	KEK   string `json:"kek"`
 }
 
-// rewrapKeys wraps all data keys, and this node's root key, by the key-encryption key that is configured now.
-func (c *adminCall) rewrapKeys(nothing) (rewrapped, error) {
-	g := c.app.gateway
-	n, err := g.keys.Rewrap(c.r.Context())
-	if err != nil {
-		return rewrapped{}, fmt.Errorf("wrapping keys anew, %d done: %w", n, keyFault(err))
+// rewrapKeys wraps all data keys, and this node's root key and sealing keys, by the key-encryption key that is configured now. What was not
+// done when it fails, the next time does.
+func (c *adminCall) rewrapKeys(nothing) (done rewrapped, err error) {
+	g, ctx := c.app.gateway, c.r.Context()
+	if done.Keys, err = g.keys.Rewrap(ctx); err != nil {
+		return rewrapped{}, fmt.Errorf("wrapping keys anew, %d done: %w", done.Keys, keyFault(err))
 	}
-	status, err := g.keys.Status(c.r.Context())
-	return rewrapped{n, status.KEK}, err
+	if done.Seals, err = g.seals.keys.Rewrap(ctx); err != nil {
+		return rewrapped{}, fmt.Errorf("wrapping sealing keys anew, %d done: %w", done.Seals, keyFault(err))
+	}
+	status, err := g.keys.Status(ctx)
+	done.KEK = status.KEK
+	return done, err
 }

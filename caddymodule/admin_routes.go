@@ -64,10 +64,10 @@ var adminRoutes = sync.OnceValue(func() []*adminRoute {
 		on(post, "check", powerAny, "核验证照的二维码，所答与公开的核验页面相同", (*adminCall).check),
 
 		// keys
-		on(get, "keys", powerAny, "数据密钥与密钥任务的状态", (*adminCall).keys),
+		on(get, "keys", powerAny, "数据密钥、签章密钥与密钥任务的状态", (*adminCall).keys),
 		on(get, "keys/jobs/{number}", powerAny, "一项密钥任务的进度", (*adminCall).keyJob).without(),
 		on(post, "keys/rotate", powerSystem, "轮换数据密钥，并在后台重新加密", (*adminCall).rotateKeys),
-		on(post, "keys/rewrap", powerSystem, "以现行主密钥重新加密数据密钥与本节点的根密钥", (*adminCall).rewrapKeys),
+		on(post, "keys/rewrap", powerSystem, "以现行主密钥重新加密数据密钥，以及本节点的根密钥与签章密钥", (*adminCall).rewrapKeys),
 		on(post, "keys/shred", powerSecurity, "粉碎一个部门的全部证照，或一份证照，使其（连同备份）永不可解", (*adminCall).shredKeys),
 		on(post, "keys/jobs/{number}/approve", powerSecurity, "批准一项粉碎，立即执行；提交人不能批准自己的", (*adminCall).approveJob),
 		on(post, "keys/jobs/{number}/reject", powerSecurity, "驳回一项待批的粉碎（提交人可以此撤回）", (*adminCall).rejectJob),

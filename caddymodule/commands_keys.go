@@ -40,7 +40,7 @@ func keysCommands(cmd *cobra.Command) {
 	})
 
 	rewrap := &cobra.Command{
-		Use: "rewrap", Short: "以现行主密钥重新加密数据密钥与本节点的根密钥",
+		Use: "rewrap", Short: "以现行主密钥重新加密数据密钥，以及本节点的根密钥与签章密钥",
 		Long: "更换主密钥（keys { wrapper … }）之后，或密钥服务中的主密钥换了版本之后，在每个节点各执行一次；全部执行过之后才可删去 former。",
 	}
 	gatewayFlags(rewrap)
@@ -52,7 +52,7 @@ func keysCommands(cmd *cobra.Command) {
 		if asJSON(cmd) {
 			return printJSON(cmd, done)
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%d 个数据密钥与本节点的根密钥已由 %s 加密\n", done.Keys, done.KEK)
+		fmt.Fprintf(cmd.OutOrStdout(), "%d 个数据密钥，以及本节点的根密钥与 %d 个签章密钥，已由 %s 加密\n", done.Keys, done.Seals, done.KEK)
 		return nil
 	})
 
@@ -238,6 +238,14 @@ func keysStatus(cmd *cobra.Command, _ []string) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	for _, row := range r.Seals {
+		if row.Keys > 0 {
+			fmt.Fprintf(cmd.OutOrStdout(), "签章密钥 %d 个，%s\n", row.Keys, sealKeysText(row.KEK))
+		}
+		for _, file := range row.Damaged {
+			fmt.Fprintf(cmd.OutOrStdout(), "签章密钥文件损坏：keys/seals/%s\n", printable(file))
+		}
+	}
 	for _, missing := range r.Missing {
 		fmt.Fprintf(cmd.OutOrStdout(), "缺少密钥记录：%s\n", missing)
 	}
@@ -245,4 +253,11 @@ func keysStatus(cmd *cobra.Command, _ []string) error {
 		fmt.Fprintln(cmd.OutOrStdout(), jobText(j))
 	}
 	return nil
+}
+
+func sealKeysText(kek string) string {
+	if kek == "" {
+		return "明文存于文件中（下次启动时加密）"
+	}
+	return "由 " + printable(kek) + " 加密"
 }

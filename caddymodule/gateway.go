@@ -132,7 +132,7 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 	if err := g.guardRows(ctx, a, fresh); err != nil {
 		return nil, fmt.Errorf("licgate: integrity: %w", err)
 	}
-	if err := g.openSeals(a); err != nil {
+	if err := g.openSeals(ctx, a); err != nil {
 		return nil, fmt.Errorf("licgate: seals: %w", err)
 	}
 	if g.sessions, err = g.openSessions(ctx, a.Sessions); err != nil {

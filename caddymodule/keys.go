@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"licgate/gm"
+	"licgate/seal"
 	"licgate/store"
 )
 
@@ -74,6 +75,7 @@ func keyFault(err error) error {
 		{gm.ErrPassphrase, "口令不正确"},
 		{gm.ErrKEKUnknown, "密钥由未配置的主密钥加密：请在 keys { wrapper 或 former } 中写明原来的主密钥"},
 		{gm.ErrKEKUnavailable, "主密钥现在不可用：请检查密钥服务是否可达、已解封，令牌是否有效"},
+		{seal.ErrKey, "签章密钥文件损坏，或被换成了别的密钥：请从备份恢复 keys/seals 中的这个文件"},
 	} {
 		if errors.Is(err, row.err) {
 			return fmt.Errorf("%s（%w）", row.text, err)

@@ -16,7 +16,8 @@ import (
 
 // KeyOptions say how the keys are guarded. Nothing in them is a secret: paths, names and addresses only.
 type KeyOptions struct {
-	// Wrapper guards the root key and the data keys. Default: the root key stands in keys/local.key in clear, mode 0600, and guards the data keys.
+	// Wrapper guards the root key, the data keys and the sealing keys. Default: the root key stands in keys/local.key in clear, mode 0600, and
+	// guards the others.
 	Wrapper *KeyWrapper `json:"wrapper,omitempty"`
 	// Former are wrappers of before; needed until licgate keys rewrap has run on every node.
 	Former []KeyWrapper `json:"former,omitempty"`

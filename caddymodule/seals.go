@@ -3,10 +3,13 @@ package caddymodule
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -74,8 +77,9 @@ func (s *StampAuthority) stamper() (seal.Stamper, error) {
 	return &seal.HTTPStamper{URL: s.URL, Client: &http.Client{Timeout: stampTimeout}, Roots: append(roots.CAs, roots.Makers...)}, nil
 }
 
-// openSeals opens the sealing keys, beside the other keys of the platform: nodes that share those share the authority.
-func (g *gateway) openSeals(a *App) (err error) {
+// openSeals opens the sealing keys, beside the other keys of the platform and under the same master key: nodes that share those share the
+// authority.
+func (g *gateway) openSeals(ctx context.Context, a *App) (err error) {
 	dir := filepath.Join(a.Data, "keys", "seals")
 	var stampers [2]seal.Stamper
 	if stampers[seal.SM2SM3], err = a.Seal.SM2Stamp.stamper(); err != nil {
@@ -84,12 +88,14 @@ func (g *gateway) openSeals(a *App) (err error) {
 	if stampers[seal.P256SHA256], err = a.Seal.P256Stamp.stamper(); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	g.seals, err = take(g, fmt.Sprintf("seals:%s %+v %+v", dir, a.Seal.SM2Stamp, a.Seal.P256Stamp), func() (*seals, func() error, error) {
-		opened, err := seal.Open(dir, seal.Options{Stampers: stampers})
-		return &seals{Authority: opened}, nil, keyFault(err)
+	name := fmt.Sprintf("seals:%s %+v %+v", a.keysName(), a.Seal.SM2Stamp, a.Seal.P256Stamp)
+	g.seals, err = take(g, name, func() (*seals, func() error, error) {
+		keys, err := seal.OpenFileKeys(ctx, dir, rand.Reader, g.keys)
+		if err != nil {
+			return nil, nil, keyFault(err)
+		}
+		authority, err := seal.Open(ctx, dir, keys, seal.Options{Stampers: stampers})
+		return &seals{Authority: authority, keys: keys}, nil, keyFault(err)
 	})
 	return err
 }
@@ -125,7 +131,7 @@ func (t *trip) file(ctx context.Context, l *licence.Licence, ofd bool) ([]byte, 
 	}); err != nil {
 		return nil, fmt.Errorf("rendering a licence: %w", err)
 	}
-	s, err := t.sealOf(l, pixels)
+	s, err := t.sealOf(ctx, l, pixels)
 	if err != nil {
 		return nil, err
 	}
@@ -147,19 +153,46 @@ var cornerSeal = seal.Box{X: 10, Y: 10, Width: 20, Height: 20}
 
 // sealOf finds the seal that a licence is sealed with. Whose seal it is, and by which code, the registry says, not the licence: a caller may write
 // any issuer into its fields, and any seal_code.
-func (t *trip) sealOf(l *licence.Licence, pixels int) (*seal.Seal, error) {
+func (t *trip) sealOf(ctx context.Context, l *licence.Licence, pixels int) (*seal.Seal, error) {
 	code, name := t.sealCode(l), t.state.issuer(l)
 	picture, err := t.app.gateway.seals.picture(name, code, pixels)
 	if err != nil {
 		return nil, fmt.Errorf("drawing a seal: %w", err)
 	}
-	return t.app.gateway.seals.Seal(seal.Spec{Code: cmp.Or(code, l.Department), Name: name, Department: l.Department, Picture: picture})
+	return t.app.gateway.seals.Seal(ctx, seal.Spec{Code: cmp.Or(code, l.Department), Name: name, Department: l.Department, Picture: picture})
 }
 
 // seals are the sealing keys, and the pictures of seals: to draw one takes as long as to draw a licence.
 type seals struct {
 	*seal.Authority
+	keys     *seal.FileKeys
 	pictures sync.Map // sealLook → []byte
+}
+
+// status says under which key-encryption key the sealing keys are.
+func (s *seals) status() ([]sealKeysRow, error) {
+	files, err := s.keys.Status()
+	if err != nil {
+		return nil, err
+	}
+	byKEK := map[string]*sealKeysRow{}
+	for _, f := range files {
+		row := byKEK[f.KEK]
+		if row == nil {
+			row = &sealKeysRow{KEK: f.KEK}
+			byKEK[f.KEK] = row
+		}
+		if f.Damaged {
+			row.Damaged = append(row.Damaged, f.File)
+		} else {
+			row.Keys++
+		}
+	}
+	rows := make([]sealKeysRow, 0, len(byKEK))
+	for _, kek := range slices.Sorted(maps.Keys(byKEK)) {
+		rows = append(rows, *byKEK[kek])
+	}
+	return rows, nil
 }
 
 // sealLook is all that a seal's picture depends on.

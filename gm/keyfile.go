@@ -24,7 +24,7 @@ var (
 // 0600. A crash leaves either no file or a whole one, and of several processes that start at once one file wins and
 // all return its content. The folder is made, mode 0700, when missing.
 func KeyFile(path string, fresh func() ([]byte, error)) ([]byte, error) {
-	content, err := readKeyFile(path)
+	content, err := ReadKeyFile(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return content, err
 	}
@@ -42,10 +42,11 @@ func KeyFile(path string, fresh func() ([]byte, error)) ([]byte, error) {
 	if err := (osDisk{}).syncDir(dir); err != nil {
 		return nil, fmt.Errorf("gm: making a key file: %w", err)
 	}
-	return readKeyFile(path)
+	return ReadKeyFile(path)
 }
 
-func readKeyFile(path string) ([]byte, error) {
+// ReadKeyFile returns the content of the private key file at path: ErrKeyFileOpen, ErrKeyFileKind, fs.ErrNotExist, or that of the disk.
+func ReadKeyFile(path string) ([]byte, error) {
 	f, err := openKeyFile(path)
 	if err != nil {
 		return nil, err
@@ -91,6 +92,15 @@ func createKeyFile(d disk, path string, content []byte) error {
 	}
 	defer d.remove(aside)
 	return d.link(aside, path)
+}
+
+// ReplaceKeyFile puts content, mode 0600, in place of what the private key file at path held. A crash leaves the old content or the
+// new, and who reads meanwhile gets one of them whole.
+func ReplaceKeyFile(path string, content []byte) error {
+	if err := replaceKeyFile(osDisk{}, path, content); err != nil {
+		return fmt.Errorf("gm: writing %s: %w", path, err)
+	}
+	return nil
 }
 
 // replaceKeyFile puts content in place of what the file at path held. A crash leaves the old content or the new.

@@ -170,7 +170,7 @@ func (k *Keyring) Close() error {
 // keepRoot writes local.key anew: the root key wrapped by the wrapper, or in clear when there is none.
 func (d *dataKeys) keepRoot(ctx context.Context) error {
 	path := filepath.Join(d.Dir, keyringFile)
-	content, err := readKeyFile(path)
+	content, err := ReadKeyFile(path)
 	if err != nil {
 		return err
 	}
@@ -185,8 +185,5 @@ func (d *dataKeys) keepRoot(ctx context.Context) error {
 		return err
 	}
 	defer clear(fresh)
-	if err := replaceKeyFile(osDisk{}, path, fresh); err != nil {
-		return fmt.Errorf("gm: writing %s: %w", path, err)
-	}
-	return nil
+	return ReplaceKeyFile(path, fresh)
 }

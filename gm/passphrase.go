@@ -130,7 +130,7 @@ func parsePassphrase(content []byte) (storedPassphrase, error) {
 // PassphraseFile reads a passphrase from a file of mode 0600, without the line break at its end.
 func PassphraseFile(path string) func() ([]byte, error) {
 	return func() ([]byte, error) {
-		content, err := readKeyFile(path)
+		content, err := ReadKeyFile(path)
 		if err != nil {
 			return nil, err
 		}

@@ -147,7 +147,7 @@ func (t *transit) call(ctx context.Context, act string, ask, answer any) error {
 	if err != nil {
 		return fmt.Errorf("gm: asking %s: %w", t.ID(), err)
 	}
-	token, err := readKeyFile(t.TokenFile)
+	token, err := ReadKeyFile(t.TokenFile)
 	if err != nil {
 		return fmt.Errorf("%w: the token of %s: %w", ErrKEKUnavailable, t.ID(), err)
 	}

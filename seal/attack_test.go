@@ -18,7 +18,7 @@ func insider(t *testing.T, a *Authority, pdf []byte, change func(update []byte) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := a.Seal(Spec{Code: "OTHER", Name: "别的局", Picture: stampPicture(t, 64)})
+	other, err := a.Seal(t.Context(), Spec{Code: "OTHER", Name: "别的局", Picture: stampPicture(t, 64)})
 	if err != nil {
 		t.Fatal(err)
 	}

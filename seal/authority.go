@@ -49,8 +49,6 @@ type Options struct {
 	Random io.Reader
 	// Now gives the time of signatures, certificates and built-in time-stamps; nil: time.Now.
 	Now func() time.Time
-	// Keys keeps the private keys; nil: files in the folder.
-	Keys Keys
 	// Stampers give time-stamps, by Algorithms; one that is nil: the built-in authority.
 	Stampers [2]Stamper
 }
@@ -70,29 +68,26 @@ type Authority struct {
 	seals map[sealKey]*Seal
 }
 
-// Open loads the keys under dir, or makes them at first start: a root, a time-stamp authority for SM2 and one of each for P-256,
-// and a maker of seals. Nodes that share dir share them. Nobody outside vouches for these roots: a platform in operation gets its
-// certificates from an authority of the state, by Options.Keys.
-func Open(dir string, o Options) (*Authority, error) {
-	a := &Authority{dir: dir, random: o.Random, now: o.Now, keys: o.Keys, stampers: o.Stampers, seals: map[sealKey]*Seal{}}
+// Open loads the authority's keys, or has keys make them at first start: a root, a time-stamp authority for SM2 and one of each for
+// P-256, and a maker of seals. dir keeps the seals; nodes that share it and the keys have the same. Nobody outside vouches for these
+// roots: a platform in operation gets its certificates from an authority of the state, by other Keys than FileKeys.
+func Open(ctx context.Context, dir string, keys Keys, o Options) (*Authority, error) {
+	a := &Authority{dir: dir, random: o.Random, now: o.Now, keys: keys, stampers: o.Stampers, seals: map[sealKey]*Seal{}}
 	if a.random == nil {
 		a.random = rand.Reader
 	}
 	if a.now == nil {
 		a.now = time.Now
 	}
-	if a.keys == nil {
-		a.keys = FileKeys{Dir: dir, Random: a.random}
-	}
 	a.builtIn = &builtIn{random: a.random, now: a.now}
 	for _, algorithms := range []Algorithms{SM2SM3, P256SHA256} {
 		var err error
 		name := KeyName{Role: RoleRoot, Algorithms: algorithms}
-		if a.roots[algorithms], err = a.identity(name, "licgate 开发根证书", gm.UseCA, rootYears); err != nil {
+		if a.roots[algorithms], err = a.identity(ctx, name, "licgate 开发根证书", gm.UseCA, rootYears); err != nil {
 			return nil, err
 		}
 		name.Role = RoleStamps
-		if a.builtIn.keys[algorithms], err = a.identity(name, "licgate 开发时间戳", gm.UseStamps, roleYears); err != nil {
+		if a.builtIn.keys[algorithms], err = a.identity(ctx, name, "licgate 开发时间戳", gm.UseStamps, roleYears); err != nil {
 			return nil, err
 		}
 		if a.stampers[algorithms] == nil {
@@ -100,7 +95,7 @@ func Open(dir string, o Options) (*Authority, error) {
 		}
 	}
 	var err error
-	a.maker, err = a.identity(KeyName{Role: RoleMaker}, "licgate 开发制章者", gm.UseSign, roleYears)
+	a.maker, err = a.identity(ctx, KeyName{Role: RoleMaker}, "licgate 开发制章者", gm.UseSign, roleYears)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +103,7 @@ func Open(dir string, o Options) (*Authority, error) {
 }
 
 // identity finds or makes a key that holds now, certified by the root of its algorithms.
-func (a *Authority) identity(name KeyName, common string, use gm.CertificateUse, years int) (Identity, error) {
+func (a *Authority) identity(ctx context.Context, name KeyName, common string, use gm.CertificateUse, years int) (Identity, error) {
 	subject := pkix.Name{Country: []string{"CN"}, CommonName: common}
 	for _, extra := range []struct {
 		oid  asn1.ObjectIdentifier
@@ -119,7 +114,7 @@ func (a *Authority) identity(name KeyName, common string, use gm.CertificateUse,
 		}
 	}
 	now := a.now().UTC().Truncate(time.Second)
-	id, err := a.keys.Identity(name, func(key crypto.Signer) (*gm.Certificate, error) {
+	id, err := a.keys.Identity(ctx, name, func(key crypto.Signer) (*gm.Certificate, error) {
 		spec := gm.CertificateSpec{Subject: subject, Use: use, NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(years, 0, 0)}
 		if name.Role == RoleRoot {
 			return gm.Certify(a.random, spec, key.Public(), nil, key)
@@ -185,7 +180,7 @@ func (s *Seal) DER() []byte { return bytes.Clone(s.der) }
 
 // Seal finds the seal of a Spec, or has the maker make it. One that differs in any member is another seal; what was sealed with the
 // former one stays good. Keys are shared by seals that differ in the picture alone.
-func (a *Authority) Seal(spec Spec) (*Seal, error) {
+func (a *Authority) Seal(ctx context.Context, spec Spec) (*Seal, error) {
 	spec.Width, spec.Height = cmp.Or(spec.Width, sealSize), cmp.Or(spec.Height, sealSize)
 	key := sealKey{spec.Code, spec.Name, spec.Department, string(spec.Picture), spec.Width, spec.Height}
 	a.mu.RLock()
@@ -194,7 +189,7 @@ func (a *Authority) Seal(spec Spec) (*Seal, error) {
 	if s != nil {
 		return s, nil
 	}
-	s, err := a.open(spec)
+	s, err := a.open(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +200,7 @@ func (a *Authority) Seal(spec Spec) (*Seal, error) {
 }
 
 // open finds the seal in the folder or makes it.
-func (a *Authority) open(spec Spec) (*Seal, error) {
+func (a *Authority) open(ctx context.Context, spec Spec) (*Seal, error) {
 	kind, err := spec.check()
 	if err != nil {
 		return nil, err
@@ -216,7 +211,7 @@ func (a *Authority) open(spec Spec) (*Seal, error) {
 		into       *Identity
 	}{{SM2SM3, &s.sm2}, {P256SHA256, &s.p256}} {
 		name := KeyName{RoleSeal, key.algorithms, spec.Code, spec.Name, spec.Department}
-		if *key.into, err = a.identity(name, spec.Name, gm.UseSign, sealYears); err != nil {
+		if *key.into, err = a.identity(ctx, name, spec.Name, gm.UseSign, sealYears); err != nil {
 			return nil, err
 		}
 	}

@@ -18,18 +18,18 @@ import (
 // TestNodesStartTogether: of several that open one empty folder at once, all get the same keys and seals.
 func TestNodesStartTogether(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "keys", "seals")
+	dir, w := filepath.Join(t.TempDir(), "keys", "seals"), keyring(t)
 	const nodes = 8
 	var group sync.WaitGroup
 	authorities, seals := make([]*Authority, nodes), make([]*Seal, nodes)
 	for i := range nodes {
 		group.Go(func() {
-			a, err := Open(dir, Options{})
+			a, err := openIn(t.Context(), dir, w, Options{})
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			if seals[i], err = a.Seal(spec(t)); err != nil {
+			if seals[i], err = a.Seal(t.Context(), spec(t)); err != nil {
 				t.Error(err)
 			}
 			authorities[i] = a
@@ -66,7 +66,7 @@ func TestSealIsFoundAgain(t *testing.T) {
 	if again := newSeal(t, a); again != s {
 		t.Error("the seal is made twice")
 	}
-	later, err := Open(a.dir, Options{Now: func() time.Time { return noon.AddDate(1, 0, 0) }})
+	later, err := again(t, a, noon.AddDate(1, 0, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestSealIsFoundAgain(t *testing.T) {
 	} {
 		changed := spec(t)
 		change(&changed)
-		other, err := a.Seal(changed)
+		other, err := a.Seal(t.Context(), changed)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -111,7 +111,7 @@ func TestSealRefusals(t *testing.T) {
 	} {
 		changed := spec(t)
 		change(&changed)
-		if _, err := a.Seal(changed); !errors.Is(err, ErrSpec) {
+		if _, err := a.Seal(t.Context(), changed); !errors.Is(err, ErrSpec) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -129,22 +129,25 @@ func TestDamagedKeyFiles(t *testing.T) {
 			content, err := os.ReadFile(filepath.Join(dir, "stamps-sm2.key"))
 			return errors.Join(err, os.WriteFile(filepath.Join(dir, "maker-sm2.key"), content, 0o600))
 		}, ErrKey},
-		"another root's":   {replaceIn("root-p256.key", `"version":1`, `"version":2`), ErrKey},
+		"another version":  {replaceIn("root-p256.key", `"version":2`, `"version":3`), ErrKey},
+		"as version 1":     {replaceIn("root-p256.key", `"version":2`, `"version":1`), ErrKey},
+		"also in clear":    {replaceIn("root-p256.key", `"kek"`, `"private":"AAAA","kek"`), ErrKey},
+		"without a key":    {replaceIn("root-p256.key", `"wrapped":"`, `"wrapped":"","department":"`), ErrKey},
 		"unknown member":   {replaceIn("root-p256.key", `"role"`, `"roll"`), ErrKey},
 		"something after":  {replaceIn("root-p256.key", "}\n", "}{}"), ErrKey},
-		"another key":      {replaceIn("maker-sm2.key", `"private":"`, `"private":"AA`), ErrKey},
+		"another key":      {replaceIn("maker-sm2.key", `"wrapped":"`, `"wrapped":"AQID`), ErrKey},
 		"not a key at all": {func(dir string) error { return os.WriteFile(filepath.Join(dir, "maker-sm2.key"), []byte("x"), 0o600) }, ErrKey},
 	} {
 		a := open(t)
 		if err := c.damage(a.dir); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(a.dir, Options{}); !errors.Is(err, c.want) {
+		if _, err := again(t, a, time.Now()); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	a := open(t)
-	if _, err := Open(a.dir, Options{Now: func() time.Time { return noon.AddDate(rootYears+1, 0, 0) }}); !errors.Is(err, ErrExpired) {
+	if _, err := again(t, a, noon.AddDate(rootYears+1, 0, 0)); !errors.Is(err, ErrExpired) {
 		t.Errorf("an expired root: %v", err)
 	}
 	newSeal(t, a)
@@ -160,9 +163,9 @@ func TestDamagedKeyFiles(t *testing.T) {
 	if err := os.WriteFile(esl[0], content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if again, err := Open(a.dir, Options{Now: a.now}); err != nil {
+	if reopened, err := again(t, a, noon); err != nil {
 		t.Error(err)
-	} else if _, err := again.Seal(spec(t)); !errors.Is(err, ErrKey) {
+	} else if _, err := reopened.Seal(t.Context(), spec(t)); !errors.Is(err, ErrKey) {
 		t.Errorf("a damaged seal: %v", err)
 	}
 }

@@ -307,7 +307,7 @@ func TestSignedPDFStaysArchival(t *testing.T) {
 	a := open(t)
 	large := spec(t)
 	large.Picture = append(large.Picture, make([]byte, maxPicture-len(large.Picture))...)
-	s, err := a.Seal(large)
+	s, err := a.Seal(t.Context(), large)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -384,7 +384,7 @@ func tinyPDF() []byte {
 
 // BenchmarkSignPDF is both signatures and both time-stamps.
 func BenchmarkSignPDF(b *testing.B) {
-	a, err := Open(b.TempDir(), Options{})
+	a, err := openIn(b.Context(), b.TempDir(), keyring(b), Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -48,18 +48,28 @@ func TestSealGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "maker-sm2.key", key)
+	golden(t, "maker-sm2-2.key", key)
 }
 
 // TestGoldenHolds: what was made once is good for ever.
 func TestGoldenHolds(t *testing.T) {
 	t.Parallel()
-	key, err := os.ReadFile("testdata/maker-sm2.key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := parseKeyFile(key, KeyName{Role: RoleMaker}); err != nil {
-		t.Error(err)
+	for _, name := range []string{"maker-sm2-2.key", "keys-1/maker-sm2.key"} {
+		key, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := parseKeyFile(key)
+		if err != nil || f.name() != (KeyName{Role: RoleMaker}) {
+			t.Fatalf("%s: %+v, error %v", name, f.name(), err)
+		}
+		private, err := f.private(t.Context(), keyring(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.identity(private); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	text, err := os.ReadFile("testdata/roots.pem")
 	if err != nil {
@@ -121,7 +131,7 @@ func TestSealFaults(t *testing.T) {
 	t.Parallel()
 	a := open(t)
 	s := newSeal(t, a)
-	other, err := a.Seal(Spec{Code: "OTHER", Name: "别的局", Picture: stampPicture(t, 64)})
+	other, err := a.Seal(t.Context(), Spec{Code: "OTHER", Name: "别的局", Picture: stampPicture(t, 64)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,8 @@ package seal
 
 import (
 	"bytes"
+	"context"
+	crand "crypto/rand"
 	"flag"
 	"image"
 	"image/color"
@@ -15,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"licgate/gm"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -43,11 +47,49 @@ func open(t testing.TB, change ...func(*Options)) *Authority {
 	for _, c := range change {
 		c(&o)
 	}
-	a, err := Open(t.TempDir(), o)
+	a, err := openIn(t.Context(), t.TempDir(), keyring(t), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return a
+}
+
+// openIn opens a folder whose keys are under a master key.
+func openIn(ctx context.Context, dir string, w Wrapper, o Options) (*Authority, error) {
+	random := o.Random
+	if random == nil {
+		random = crand.Reader
+	}
+	keys, err := OpenFileKeys(ctx, dir, random, w)
+	if err != nil {
+		return nil, err
+	}
+	return Open(ctx, dir, keys, o)
+}
+
+// again opens an authority's folder once more, as after a restart.
+func again(t testing.TB, a *Authority, now time.Time) (*Authority, error) {
+	t.Helper()
+	return openIn(t.Context(), a.dir, a.keys.(*FileKeys).wrapper, Options{Now: func() time.Time { return now }})
+}
+
+// keyring returns a platform's keys, which do the same in every run.
+func keyring(t testing.TB, change ...func(*gm.KeysConfig)) *gm.Keyring {
+	t.Helper()
+	c := gm.KeysConfig{Dir: t.TempDir(), Random: newStream()}
+	for _, one := range change {
+		one(&c)
+	}
+	k, err := gm.OpenKeys(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := k.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return k
 }
 
 // stranger returns an authority with keys of its own.
@@ -86,7 +128,7 @@ var plainSpec = Spec{Code: "SEAL-110105-01", Name: "北京市朝阳区示例局"
 
 func newSeal(t testing.TB, a *Authority) *Seal {
 	t.Helper()
-	s, err := a.Seal(spec(t))
+	s, err := a.Seal(t.Context(), spec(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,9 +5,11 @@ package render_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"net/http"
 	"net/http/httptest"
 	"path"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
+	"licgate/gm"
 	"licgate/render"
 	"licgate/seal"
 )
@@ -69,7 +72,18 @@ func measure(b *testing.B, draw func() (int, error)) {
 }
 
 func BenchmarkRender(b *testing.B) {
-	authority, err := seal.Open(b.TempDir(), seal.Options{})
+	dir := b.TempDir()
+	keyring, err := gm.OpenKeys(b.Context(), gm.KeysConfig{Dir: dir})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer keyring.Close()
+	sealing := filepath.Join(dir, "seals")
+	keys, err := seal.OpenFileKeys(b.Context(), sealing, rand.Reader, keyring)
+	if err != nil {
+		b.Fatal(err)
+	}
+	authority, err := seal.Open(b.Context(), sealing, keys, seal.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -79,7 +93,7 @@ func BenchmarkRender(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		s, err := authority.Seal(seal.Spec{Code: "9901050012345", Name: "示例市示例局", Picture: picture})
+		s, err := authority.Seal(b.Context(), seal.Spec{Code: "9901050012345", Name: "示例市示例局", Picture: picture})
 		if err != nil {
 			b.Fatal(err)
 		}

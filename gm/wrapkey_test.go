@@ -28,9 +28,9 @@ func TestWrapKey(t *testing.T) {
 		wrapped, binding []byte
 		want             error
 	}{
-		"another binding": {kek, wrapped, []byte("somebody else's"), ErrWrapped},
-		"cut":             {kek, wrapped[:20], binding, ErrWrapped},
-		"another wrapper": {w.ID(), wrapped, binding, ErrWrapped},
+		"another binding":   {kek, wrapped, []byte("somebody else's"), ErrWrapped},
+		"cut":               {kek, wrapped[:20], binding, ErrWrapped},
+		"another wrapper":   {w.ID(), wrapped, binding, ErrWrapped},
 		"none that we know": {"file:00000000", wrapped, binding, ErrKEKUnknown},
 	} {
 		if got, err := next.UnwrapKey(t.Context(), other.kek, other.wrapped, other.binding); !errors.Is(err, other.want) || got != nil {

@@ -435,7 +435,7 @@ func TestOldCredentialsOnAnotherNode(t *testing.T) {
 			"app_key": "hydj", "app_secret": first.secrets["app_secret/hydj"], "account": "zhangbin", "password": first.secrets["password/zhangbin"],
 		})
 		if a.ok() {
-			c.token, _ = a.data()["access_token"].(string)
+			c.token, _ = a.body["access_token"].(string)
 		}
 		if len(opened) == 0 && !a.ok() {
 			continue // the node had caught up

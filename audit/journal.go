@@ -103,6 +103,19 @@ type Receipt = ledger.Receipt
 
 // Keep is Append with a durability. Its receipt is zero when it did not wait for the disk.
 func (j *Journal) Keep(ctx context.Context, r *Record, d Durability) (Receipt, error) {
+	b, i, err := j.hand(r, d)
+	if err != nil || i < 0 {
+		return Receipt{}, err
+	}
+	if err := b.wait(ctx); err != nil {
+		return Receipt{}, err
+	}
+	r.Sequence = b.first + uint64(i)
+	return Receipt{Sequence: r.Sequence, Leaf: b.leaves[i]}, nil
+}
+
+// hand encodes r and hands it in. It returns the batch to wait for and the place in it; -1: need not wait.
+func (j *Journal) hand(r *Record, d Durability) (*batch, int, error) {
 	own := *r
 	if d.lenient() {
 		own.Durability = d.String()
@@ -112,21 +125,14 @@ func (j *Journal) Keep(ctx context.Context, r *Record, d Durability) (Receipt, e
 	}
 	e, err := encodeRecord(&own, j.node)
 	if err != nil {
-		return Receipt{}, err
+		return nil, 0, err
 	}
 	b, i := j.enqueue(e, d)
 	if b == nil {
-		return Receipt{}, errClosed
+		return nil, 0, errClosed
 	}
 	r.Node = j.node
-	if i < 0 {
-		return Receipt{}, nil
-	}
-	if err := b.wait(ctx); err != nil {
-		return Receipt{}, err
-	}
-	r.Sequence = b.first + uint64(i)
-	return Receipt{Sequence: r.Sequence, Leaf: b.leaves[i]}, nil
+	return b, i, nil
 }
 
 var errClosed = fmt.Errorf("%w: it is closed", ErrUnavailable)

@@ -1,5 +1,5 @@
 // Package audit records what happened before anybody gets the answer (standard 5.4.2 c, 5.4.3 d): one record per
-// request, refusals included, in an append-only hash-chained journal of its own.
+// request, refusals included, in an append-only hash-chained journal of its own. What no limit let through shares records (Tally).
 package audit
 
 import "time"
@@ -63,6 +63,8 @@ type Record struct {
 	BytesIn   int64      `json:"bytes_in,omitempty"`  // of the request's body, as read
 	BytesOut  int64      `json:"bytes_out,omitempty"` // of the answer's body, as it will leave
 	Detail    string     `json:"detail,omitempty"`    // for events
+	// Refusals are those that an event "refusals" sums up.
+	Refusals *Refusals `json:"refusals,omitempty"`
 }
 
 // Operator is whom the caller claims to act for it (UserInfo, without identity number).
@@ -83,6 +85,18 @@ type Durations struct {
 	Mask    float64 `json:"mask,omitempty"`    // hiding
 }
 
+// Refusals sum up what a caller was refused behind the first refusal, which has a record of its own: the request with the same
+// response_id. See Tally.
+type Refusals struct {
+	Count int64     `json:"count"` // without the first
+	First time.Time `json:"first"` // when the first that is counted here arrived
+	Last  time.Time `json:"last"`
+	// Interfaces are what they asked for, in the order in which they came, at most 16; "unknown" stands for what is no interface.
+	Interfaces []string `json:"interfaces,omitempty"`
+	// Others says that it is the sum of many callers, who came when too many were told apart already.
+	Others bool `json:"others,omitempty"`
+}
+
 // Events.
 const (
 	EventRequest  = "request"   // a request, whatever came of it
@@ -92,6 +106,7 @@ const (
 	EventConfig   = "config"    // a configuration was loaded
 	EventPolicy   = "policy"    // a version of the policy is in force
 	EventAdmin    = "admin"     // an administrator's action
+	EventRefusals = "refusals"  // how often a caller was refused again; written by Tally
 	EventTimeJump = "time_jump" // the wall clock jumped; written by the journal itself
 	EventLost     = "lost"      // records of best_effort were dropped; written by the journal itself
 	EventRetire   = "retire"    // segments past retention are deleted; written by the journal itself

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"time"
 	"unicode/utf8"
 )
 
@@ -20,13 +21,7 @@ func appendRecord(b []byte, r *Record, node string) (_ []byte, hole int, _ error
 	o.b = appendString(o.b, node)
 	o.member("sequence")
 	hole = len(o.b) - len(b)
-	o.member("time")
-	o.b = append(o.b, '"')
-	var err error
-	if o.b, err = r.Time.AppendText(o.b); err != nil {
-		return nil, 0, err
-	}
-	o.b = append(o.b, '"')
+	o.moment("time", r.Time)
 	o.number("monotonic", r.Monotonic)
 	o.member("event")
 	o.b = appendString(o.b, r.Event)
@@ -73,6 +68,10 @@ func appendRecord(b []byte, r *Record, node string) (_ []byte, hole int, _ error
 	o.number("bytes_in", r.BytesIn)
 	o.number("bytes_out", r.BytesOut)
 	o.text("detail", r.Detail)
+	if r.Refusals != nil {
+		o.member("refusals")
+		o.refusals(r.Refusals)
+	}
 	return append(o.b, '}'), hole, o.err
 }
 
@@ -122,6 +121,18 @@ func (o *object) number(name string, value int64) {
 	}
 }
 
+// moment writes a time, zero or not.
+func (o *object) moment(name string, at time.Time) {
+	o.member(name)
+	o.b = append(o.b, '"')
+	b, err := at.AppendText(o.b)
+	if err != nil {
+		o.err = err
+		return
+	}
+	o.b = append(b, '"')
+}
+
 func (o *object) float(value float64) {
 	if math.IsNaN(value) || math.IsInf(value, 0) {
 		o.err = fmt.Errorf("a duration is %v", value)
@@ -163,6 +174,20 @@ func (o *object) durations(d *Durations) {
 	o.duration("decide", d.Decide)
 	o.duration("serve", d.Serve)
 	o.duration("mask", d.Mask)
+	o.b = append(o.b, '}')
+}
+
+func (o *object) refusals(f *Refusals) {
+	o.b = append(o.b, '{')
+	o.member("count")
+	o.b = strconv.AppendInt(o.b, f.Count, 10)
+	o.moment("first", f.First)
+	o.moment("last", f.Last)
+	o.texts("interfaces", f.Interfaces)
+	if f.Others {
+		o.member("others")
+		o.b = append(o.b, "true"...)
+	}
 	o.b = append(o.b, '}')
 }
 

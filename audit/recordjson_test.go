@@ -89,10 +89,44 @@ func FuzzRecordJSON(f *testing.F) {
 
 func TestRecordJSONRefusesTimes(t *testing.T) {
 	t.Parallel()
-	r := record("x")
-	r.Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
-	if _, err := encodeRecord(r, "n"); err == nil {
-		t.Error("a year of five digits is written")
+	far := time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
+	for name, spoil := range map[string]func(*Record){
+		"time":  func(r *Record) { r.Time = far },
+		"first": func(r *Record) { r.Refusals = &Refusals{First: far} },
+		"last":  func(r *Record) { r.Refusals = &Refusals{Last: far} },
+	} {
+		r := record("x")
+		spoil(r)
+		if _, err := encodeRecord(r, "n"); err == nil {
+			t.Errorf("%s: a year of five digits is written", name)
+		}
+	}
+}
+
+// TestRefusalsAreFrozen holds the bytes of the event "refusals" (docs/formats.md).
+func TestRefusalsAreFrozen(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 23, 12, 5, 6, 0, time.FixedZone("", 8*3600))
+	for golden, r := range map[string]*Record{
+		`{"response_id":"0190c9a4-0000-7000-8000-000000000000","node":"gw-1","sequence":7,"time":"2026-11-23T12:05:16+08:00","event":"refusals",` +
+			`"address":"2001:db8::/64","allow":false,"outcome":"FAILURE","error_code":"50001","status":429,"ms":0,"bytes_out":1024,` +
+			`"refusals":{"count":2999,"first":"2026-11-23T12:05:06+08:00","last":"2026-11-23T12:05:15+08:00","interfaces":["verify","login"]}}`: {
+			ResponseID: "0190c9a4-0000-7000-8000-000000000000", Time: at.Add(10 * time.Second), Event: EventRefusals, Address: "2001:db8::/64",
+			Outcome: "FAILURE", ErrorCode: "50001", Status: 429, BytesOut: 1024,
+			Refusals: &Refusals{Count: 2999, First: at, Last: at.Add(9 * time.Second), Interfaces: []string{"verify", "login"}},
+		},
+		`{"response_id":"r","node":"gw-1","sequence":7,"time":"2026-11-23T12:05:06+08:00","event":"refusals","allow":false,"outcome":"FAILURE","ms":0,` +
+			`"refusals":{"count":1,"first":"2026-11-23T12:05:06+08:00","last":"2026-11-23T12:05:06+08:00","others":true}}`: {
+			ResponseID: "r", Time: at, Event: EventRefusals, Outcome: "FAILURE", Refusals: &Refusals{Count: 1, First: at, Last: at, Others: true},
+		},
+	} {
+		e, err := encodeRecord(r, "gw-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(e.append(nil, 7)); got != golden {
+			t.Errorf("got  %s\nwant %s", got, golden)
+		}
 	}
 }
 

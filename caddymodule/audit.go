@@ -97,11 +97,11 @@ func (a *Audit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	}
 
 	defer func() {
+		defer rec.leave()
 		if p := recover(); p != nil {
 			if p == http.ErrAbortHandler {
 				if !rec.wrote && !rec.kept {
-					t.record.Outcome = "FAILURE"
-					_ = rec.keep(statusClientGone)
+					rec.gone()
 				}
 				panic(p)
 			}
@@ -125,13 +125,12 @@ func (a *Audit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		rec.refuse(protocol.Fail(protocol.CodeNoPath, ""))
 	case err != nil && !rec.wrote && r.Context().Err() != nil:
 		// The client went away: nobody is left to be told, and it is no fault of ours to log.
-		t.record.Outcome = "FAILURE"
-		_ = rec.keep(statusClientGone)
+		rec.gone()
 		rec.finish()
 		panic(http.ErrAbortHandler)
 	case err != nil && !rec.wrote:
 		f, logIt := failureOf(err)
-		if logIt {
+		if rec.join(f.Code.Number, f.HTTPStatus()); logIt && rec.alone() {
 			a.logger.Error("request failed", zap.String("response_id", t.responseID),
 				zap.String("interface", t.interfaceName()), zap.String("code", f.Code.Number), zap.Error(err))
 		}
@@ -168,7 +167,7 @@ func cleanRequest(r *http.Request) {
 // openRecord notes what is known of a request before anybody has looked at it.
 func (t *trip) openRecord(r *http.Request) {
 	rec := &t.record
-	rec.Event, rec.ResponseID, rec.Time = "request", t.responseID, t.arrived
+	rec.Event, rec.ResponseID, rec.Time = audit.EventRequest, t.responseID, t.arrived
 	rec.Method, rec.Protocol, rec.Address = r.Method, r.Proto, clientIP(r)
 	rec.Interface = t.interfaceName()
 	if id, ok := caddyhttp.GetVar(r.Context(), "trace_id").(string); ok {
@@ -220,7 +219,8 @@ type recorder struct {
 	blocked bool // the record was not kept: everything further is dropped
 
 	durability audit.Durability
-	receipt    bool // the caller asks for one
+	receipt    bool           // the caller asks for one
+	refusal    *audit.Refusal // of a request that no limit let through
 }
 
 // receiptHeader asks for a receipt, with any value, and holds it in answers about the life of a licence: SEQUENCE:LEAF, what
@@ -245,7 +245,9 @@ func (w *recorder) WriteHeader(status int) {
 		return
 	}
 	if err := w.keep(status); err != nil {
-		w.logger.Error("record not kept, answer withheld", zap.String("response_id", t.responseID), zap.Error(err))
+		if w.alone() {
+			w.logger.Error("record not kept, answer withheld", zap.String("response_id", t.responseID), zap.Error(err))
+		}
 		f, _ := failureOf(err)
 		w.send(f)
 		return
@@ -257,6 +259,7 @@ func (w *recorder) WriteHeader(status int) {
 // replace records and sends a refusal instead of what was on its way; whatever the handler still writes is dropped.
 func (w *recorder) replace(f *protocol.Failure) {
 	t := w.trip
+	w.join(f.Code.Number, f.HTTPStatus())
 	t.record.Outcome, t.record.ErrorCode = "FAILURE", f.Code.Number
 	if err := w.keep(f.HTTPStatus()); err != nil {
 		f, _ = failureOf(err)
@@ -296,6 +299,7 @@ func (w *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // refuse answers with f through the recorder, so that it is recorded like any answer.
 func (w *recorder) refuse(f *protocol.Failure) {
+	w.join(f.Code.Number, f.HTTPStatus())
 	clear(w.inner.Header())
 	w.trip.setLimitHeaders(w.Header())
 	w.trip.record.Outcome, w.trip.record.ErrorCode = "FAILURE", f.Code.Number
@@ -324,6 +328,9 @@ func (w *recorder) keep(status int) error {
 	// The client may be gone; the record is kept all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.request.Context()), recordTimeout)
 	defer cancel()
+	if w.refusal != nil {
+		return w.refusal.Keep(ctx, rec)
+	}
 	receipt, err := t.app.gateway.journal.Keep(ctx, rec, w.durable())
 	if err == nil && w.receipt && rec.Kind == audit.KindLifeCycle && t.session != nil && receipt.Sequence != 0 {
 		w.Header().Set(receiptHeader, receipt.String())

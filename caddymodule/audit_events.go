@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -25,12 +26,13 @@ func (a *App) recordStart(version int64) error {
 	return a.event(event, fmt.Sprintf("策略版本 %d，配置 %s", version, a.gateway.auditHash("config", string(config))))
 }
 
-// recordStop records that the gateway stops. An app that gives way to another one does not: that one's start says it.
+// recordStop records that the gateway stops, behind what it refused. An app that gives way to another one does not: that one's start says
+// it, and refusals are counted on.
 func (a *App) recordStop() error {
 	if running.Load() != nil {
 		return nil
 	}
-	return a.event(audit.EventStop, "")
+	return errors.Join(a.gateway.refusals.Flush(), a.event(audit.EventStop, ""))
 }
 
 // kindOf flags what the ledger of a licence platform is about (standard 5.4.3).

@@ -466,10 +466,23 @@ func recordLine(line []byte) (string, error) {
 	if err := json.Unmarshal(line, &r); err != nil {
 		return "", fmt.Errorf("审计记录无法解析：%w", err)
 	}
-	name := r.Interface
+	name, reason := r.Interface, r.Reason
 	if r.Event != audit.EventRequest {
 		name = r.Event + " " + r.Interface
 	}
+	if r.Refusals != nil {
+		name, reason = r.Event+" "+strings.Join(r.Refusals.Interfaces, ","), refusedAgain(&r)
+	}
 	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s %s\t%s\t%s", r.Time.Local().Format("2006-01-02 15:04:05.000"),
-		r.App, r.Account, name, r.Item, r.Outcome, r.ErrorCode, r.Reason, r.ResponseID), nil
+		r.App, r.Account, name, r.Item, r.Outcome, r.ErrorCode, reason, r.ResponseID), nil
+}
+
+// refusedAgain says a sum of refusals to people.
+func refusedAgain(r *audit.Record) string {
+	f := r.Refusals
+	who := cmp.Or(r.Address, r.App)
+	if f.Others {
+		who = "其余调用方"
+	}
+	return fmt.Sprintf("%s 其后又被拒绝 %d 次（%s 至 %s）", who, f.Count, f.First.Local().Format(time.TimeOnly), f.Last.Local().Format(time.TimeOnly))
 }

@@ -63,6 +63,7 @@ type gateway struct {
 	keys     *gm.Keyring
 	store    *store.Store
 	journal  *audit.Journal
+	refusals *audit.Tally
 	sessions session.Store
 	limits   *limits
 	licences *licence.Service
@@ -161,6 +162,12 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 		return j, j.Close, nil
 	}); err != nil {
 		return nil, fmt.Errorf("licgate: audit journal: %w", err)
+	}
+	if g.refusals, err = take(g, "refusals:"+dir, func() (*audit.Tally, func() error, error) {
+		tally, end := tallyRefusals(g.journal)
+		return tally, end, nil
+	}); err != nil {
+		return nil, fmt.Errorf("licgate: tally of refusals: %w", err)
 	}
 	if g.shared, err = take(g, fmt.Sprintf("state:%s %g", a.Store, a.Shadow), func() (*shared, func() error, error) {
 		s := &shared{shadow: a.Shadow, logger: a.logger, change: newChangeLock(), faces: newFaces()}

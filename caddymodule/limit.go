@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -12,8 +13,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"go.uber.org/zap"
-
 	"licgate/protocol"
 )
 
@@ -45,8 +44,7 @@ type Limit struct {
 	// RedeemOverall bounds the *_qr interfaces of all callers together. Default 200/s, 6,000/min.
 	RedeemOverall Quota `json:"redeem_overall,omitzero"`
 
-	app    *App
-	logger *zap.Logger
+	app *App
 }
 
 // Quota is a number of requests in a second and in a minute.
@@ -66,7 +64,6 @@ func (Limit) CaddyModule() caddy.ModuleInfo {
 
 // Provision finds the app and fills in the defaults.
 func (l *Limit) Provision(ctx caddy.Context) (err error) {
-	l.logger = ctx.Logger()
 	for _, d := range []struct {
 		quota    *Quota
 		standard Quota
@@ -125,8 +122,7 @@ func (l *Limit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	for _, c := range l.counts(t, r) {
 		states, err := l.app.gateway.limits.count(r.Context(), c.key, c.quota.windows(), t.session != nil)
 		if err != nil {
-			l.logger.Error("the limiter does not answer", zap.String("response_id", t.responseID), zap.Error(err))
-			return protocol.Fail(protocol.CodeUnavailable, "")
+			return errors.Join(err, protocol.Fail(protocol.CodeUnavailable, ""))
 		}
 		if !c.overall {
 			t.limitStates = states
@@ -138,6 +134,7 @@ func (l *Limit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 			}
 		}
 	}
+	t.admitted = true
 	t.setLimitHeaders(w.Header())
 	return next.ServeHTTP(w, r)
 }

@@ -50,6 +50,7 @@ type trip struct {
 	routeFailure *protocol.Failure
 
 	limitStates    []counted
+	admitted       bool // by the limits: what it costs from here on is bounded
 	sessionToken   string
 	session        *session.Session
 	sessionFailure *protocol.Failure

@@ -113,17 +113,13 @@ func faces(v *View) (drawn []template.HTML, err error) {
 	return drawn, nil
 }
 
-// photoAddress returns the photo, encoded anew, as a data: address. Only this package's own base64 is trusted.
+// photoAddress returns the photo, as this package writes it, as a data: address. Only this package's own base64 is trusted.
 func photoAddress(file []byte) (template.URL, error) {
 	p, err := decodePhoto(file)
 	if err != nil {
 		return "", err
 	}
-	encoded, mediaType, err := p.encode()
-	if err != nil {
-		return "", err
-	}
-	return template.URL("data:" + mediaType + ";base64," + base64.StdEncoding.EncodeToString(encoded)), nil
+	return template.URL("data:" + p.mediaType() + ";base64," + base64.StdEncoding.EncodeToString(p.file)), nil
 }
 
 // pageTile lays the watermark out for the page. SVG does not tell how wide a text is, so characters are reckoned full

@@ -67,7 +67,7 @@ func (p *pdfPainter) name(of any) (string, error) {
 	var err error
 	switch of := of.(type) {
 	case *photo:
-		r, err = of.embed(p.document)
+		r = of.embed(p.document)
 	case *shape:
 		r, err = of.embed(p.document)
 	}

@@ -36,13 +36,9 @@ func (s *sheet) svg(b []byte, name string) ([]byte, error) {
 			}
 			b = append(append(append(b, '>'), m.shape.svg()...), "</g>"...)
 		case *pictureMark:
-			encoded, mediaType, err := m.photo.encode()
-			if err != nil {
-				return nil, err
-			}
 			b = fmt.Appendf(b, `<image x="%s" y="%s" width="%s" height="%s" preserveAspectRatio="none" href="data:%s;base64,`,
-				number(m.x), number(m.y), number(m.w), number(m.h), mediaType)
-			b = base64.StdEncoding.AppendEncode(b, encoded)
+				number(m.x), number(m.y), number(m.w), number(m.h), m.photo.mediaType())
+			b = base64.StdEncoding.AppendEncode(b, m.photo.file)
 			if m.about == "" {
 				b = append(b, `" aria-hidden="true"/>`...)
 			} else {

@@ -25,7 +25,7 @@ type shapeCache struct {
 type pdfPainter struct {
 	*document
 	fonts  *usedFonts
-	names  map[any]string // of *photo and *shape in the resources
+	names  map[any]string // in the resources, of *photo, *shape, and the *figure of what is a silhouette
 	listed []byte         // the XObject resources
 }
 
@@ -60,7 +60,11 @@ func (d *document) paint(from *drawing, tree ref) (kids []ref, err error) {
 
 // name returns what a page calls a picture or shape, which is embedded when first named.
 func (p *pdfPainter) name(of any) (string, error) {
-	if name, ok := p.names[of]; ok {
+	key := of
+	if s, ok := of.(*shape); ok && s.silhouette() != nil {
+		key = s.silhouette().figure
+	}
+	if name, ok := p.names[key]; ok {
 		return name, nil
 	}
 	var r ref
@@ -75,9 +79,18 @@ func (p *pdfPainter) name(of any) (string, error) {
 		return "", err
 	}
 	name := fmt.Sprintf("X%d", len(p.names))
-	p.names[of] = name
+	p.names[key] = name
 	p.listed = fmt.Appendf(p.listed, " /%s %s", name, r)
 	return name, nil
+}
+
+// silhouette is the only figure of a shape, when it is filled; nil: there is more to the shape. Its form has no ink but takes that of the place, so that
+// shapes that differ in nothing but ink share it, as the watermarks of face and sheet do.
+func (s *shape) silhouette() *figureMark {
+	if len(s.marks) == 1 && s.marks[0].width == 0 {
+		return s.marks[0]
+	}
+	return nil
 }
 
 // embed adds a shape as a form, compressed once in its life.
@@ -86,6 +99,9 @@ func (s *shape) embed(d *document) (ref, error) {
 	c.Do(func() {
 		var content canvas
 		for _, m := range s.marks {
+			if s.silhouette() == nil {
+				content.ink(m)
+			}
 			content.path(m)
 		}
 		writers := &deflaters
@@ -115,6 +131,7 @@ func (c *canvas) mark(m mark) error {
 	case *textMark:
 		c.text(m)
 	case *figureMark:
+		c.ink(m)
 		c.path(m)
 	case *pictureMark:
 		name, err := c.painter.name(m.photo)
@@ -129,6 +146,9 @@ func (c *canvas) mark(m mark) error {
 		}
 		at, clip := m.at, m.clip
 		c.WriteString("q ")
+		if s := m.shape.silhouette(); s != nil {
+			c.ink(s)
+		}
 		if clip.w > 0 {
 			fmt.Fprintf(c, "%s %s %s %s re W n ", number(clip.x), number(c.height-clip.y-clip.h), number(clip.w), number(clip.h))
 		}
@@ -179,13 +199,19 @@ func (c *canvas) text(m *textMark) {
 	}
 }
 
-func (c *canvas) path(m *figureMark) {
-	paint := "f\n"
-	b := c.AvailableBuffer()
+// ink sets what the figure is drawn with.
+func (c *canvas) ink(m *figureMark) {
 	if m.width == 0 {
-		b = append(append(b, m.ink.operands()...), " rg\n"...)
+		fmt.Fprintf(c, "%s rg\n", m.ink.operands())
 	} else {
-		b = fmt.Appendf(b, "%s RG %s w\n", m.ink.operands(), number(m.width))
+		fmt.Fprintf(c, "%s RG %s w\n", m.ink.operands(), number(m.width))
+	}
+}
+
+// path draws a figure with the ink that is set.
+func (c *canvas) path(m *figureMark) {
+	b, paint := c.AvailableBuffer(), "f\n"
+	if m.width != 0 {
 		paint = "S\n"
 	}
 	points := m.figure.points

@@ -2,7 +2,9 @@ package render
 
 import (
 	"bytes"
+	"compress/zlib"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -252,5 +254,34 @@ func TestPDFMetadata(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
 		}
+	}
+}
+
+// TestPDFDrawsWatermarkOnce: face and sheet have it in two inks, and its letters are much of a file.
+func TestPDFDrawsWatermarkOnce(t *testing.T) {
+	t.Parallel()
+	data, err := dataOf(PDF(with(func(v *View) { v.Template = shipped(t, "marriage") })))
+	if err != nil {
+		t.Fatal(err)
+	}
+	forms := map[string]int{}
+	for _, object := range bytes.Split(data, []byte("\nendobj\n")) {
+		if dict, content, ok := bytes.Cut(object, []byte("\nstream\n")); ok && bytes.Contains(dict, []byte("/Subtype /Form")) {
+			r, err := zlib.NewReader(bytes.NewReader(content))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			outlines := regexp.MustCompile(`(?m)^.* (rg|RG)( .* w)?$`).ReplaceAllString(string(text), "")
+			if forms[outlines]++; forms[outlines] > 1 {
+				t.Errorf("%d bytes are drawn twice", len(content))
+			}
+		}
+	}
+	if len(forms) < 4 {
+		t.Errorf("%d forms: paper, art, watermark and seal are expected", len(forms))
 	}
 }

@@ -89,7 +89,11 @@ func Page(w io.Writer, v *View, variant Variant) error {
 		address, err := photoAddress(v.Photo)
 		data.Photo, data.PhotoBad = address, err != nil // a note stands in its place
 	}
-	return execute(w, licencePage, data)
+	size := 24<<10 + len(data.Photo)
+	for _, face := range data.Faces {
+		size += len(face)
+	}
+	return execute(w, licencePage, data, size)
 }
 
 // faces draws the pages of the View's template. Only this package's own painter is
@@ -145,12 +149,13 @@ type messageData struct {
 func MessagePage(w io.Writer, title, text, code, responseID string) error {
 	return execute(w, messageTemplate, &messageData{
 		Stylesheet: embedded.StylesheetPath(), Title: oneLine(title), Text: clean(text), Code: oneLine(code), ResponseID: oneLine(responseID),
-	})
+	}, 0)
 }
 
-// execute writes the whole page or, when the template fails, nothing.
-func execute(w io.Writer, t *template.Template, data any) error {
+// execute writes the whole page or, when the template fails, nothing. size is about how many bytes it takes; 0: few.
+func execute(w io.Writer, t *template.Template, data any, size int) error {
 	var b bytes.Buffer
+	b.Grow(size)
 	if err := t.Execute(&b, data); err != nil {
 		return fmt.Errorf("render %s: %w", t.Name(), err)
 	}

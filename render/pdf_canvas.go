@@ -214,8 +214,20 @@ func (c *canvas) path(m *figureMark) {
 	if m.width != 0 {
 		paint = "S\n"
 	}
-	points := m.figure.points
-	for _, operator := range m.figure.operators {
+	operators, points := m.figure.operators, m.figure.points
+	for len(operators) > 0 {
+		if isRectangle(operators, points) {
+			// Corners are rounded, not sides: what touches goes on to.
+			x, y := hundredths(points[0]), hundredths(c.height-points[1])
+			for _, v := range []int64{x, y, hundredths(points[4]) - x, hundredths(c.height-points[5]) - y} {
+				b = append(appendFixed(b, v, 100), ' ')
+			}
+			b = append(b, "re\n"...)
+			operators, points = operators[5:], points[8:]
+			continue
+		}
+		operator := operators[0]
+		operators = operators[1:]
 		n := operands(operator)
 		for i := 0; i < n; i += 2 {
 			b = append(appendNumber(b, points[i]), ' ')
@@ -227,6 +239,11 @@ func (c *canvas) path(m *figureMark) {
 	c.Write(append(b, paint...))
 }
 
+// isRectangle reports whether a figure begins with a rectangle as rectangle makes them.
+func isRectangle(operators []byte, p []float64) bool {
+	return bytes.HasPrefix(operators, []byte("mlllh")) && p[1] == p[3] && p[2] == p[4] && p[5] == p[7] && p[6] == p[0]
+}
+
 func (c colour) operands() string {
 	return number3(c>>16&0xff) + " " + number3(c>>8&0xff) + " " + number3(c&0xff)
 }
@@ -234,9 +251,9 @@ func (c colour) operands() string {
 func number3(v colour) string { return strconv.FormatFloat(float64(v)/255, 'g', 3, 64) }
 
 // appendNumber writes a length with as many decimals as can be seen: two.
-func appendNumber(b []byte, v float64) []byte {
-	return appendFixed(b, int64(math.Round(v*100)), 100)
-}
+func appendNumber(b []byte, v float64) []byte { return appendFixed(b, hundredths(v), 100) }
+
+func hundredths(v float64) int64 { return int64(math.Round(v * 100)) }
 
 // appendFixed writes v/scale in full, without zeros at the end; scale is a power of ten.
 func appendFixed(b []byte, v, scale int64) []byte {

@@ -285,3 +285,31 @@ func TestPDFDrawsWatermarkOnce(t *testing.T) {
 		t.Errorf("%d forms: paper, art, watermark and seal are expected", len(forms))
 	}
 }
+
+// TestPDFRectanglesTouch: rectangles are written short, and what touches, as a QR code's modules do, still does when rounded.
+func TestPDFRectanglesTouch(t *testing.T) {
+	t.Parallel()
+	const side, n = 1.2345, 50
+	f := &figure{}
+	for i := range n {
+		f.join(rectangle(3.21+side*float64(i), 7.77+side*float64(i), side, side))
+	}
+	f.join(segment(0, 0, 5, 5))
+	c := &canvas{height: 841.89}
+	c.path(&figureMark{figure: f})
+	lines := strings.Split(c.String(), "\n")
+	var right, bottom int64
+	for i, line := range lines[:n] {
+		var v [4]float64
+		if _, err := fmt.Sscanf(line, "%f %f %f %f re", &v[0], &v[1], &v[2], &v[3]); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		if i > 0 && (hundredths(v[0]) != right || hundredths(v[1]) != bottom) {
+			t.Errorf("rectangle %d does not touch the one before", i)
+		}
+		right, bottom = hundredths(v[0])+hundredths(v[2]), hundredths(v[1])+hundredths(v[3])
+	}
+	if rest := strings.Join(lines[n:], " "); rest != "0 841.89 m 5 836.89 l f " {
+		t.Errorf("the rest: %q", rest)
+	}
+}

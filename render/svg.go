@@ -49,13 +49,16 @@ func (s *sheet) svg(b []byte, name string) ([]byte, error) {
 	return append(b, "</svg>\n"...), nil
 }
 
-// svgSize is about how many bytes the sheet takes, without photos.
+// svgSize is about how many bytes the sheet takes: what grows while it is written is copied again and again.
 func (s *sheet) svgSize() int {
 	size := 512
 	for _, m := range s.marks {
 		size += 256
-		if m, ok := m.(*placeMark); ok {
+		switch m := m.(type) {
+		case *placeMark:
 			size += len(m.shape.svg())
+		case *pictureMark:
+			size += base64.StdEncoding.EncodedLen(len(m.photo.file))
 		}
 	}
 	return size

@@ -57,7 +57,7 @@ func photo(tb testing.TB) []byte {
 	for y := range 960 {
 		for x := range 1280 {
 			u, v := float64(x)/1280, float64(y)/960
-			grain := noise.NormFloat64() * 9
+			grain := noise.NormFloat64() * 6
 			light := 128 + 60*math.Sin(9*u+3*math.Sin(7*v)) + 30*math.Sin(60*u*v)
 			channel := func(share float64) uint8 { return uint8(min(max(light*share+grain, 0), 255)) }
 			m.SetRGBA(x, y, color.RGBA{channel(1), channel(0.8), channel(0.7), 255})

@@ -154,10 +154,18 @@ func MessagePage(w io.Writer, title, text, code, responseID string) error {
 
 // execute writes the whole page or, when the template fails, nothing. size is about how many bytes it takes; 0: few.
 func execute(w io.Writer, t *template.Template, data any, size int) error {
-	var b bytes.Buffer
+	b, given := w.(*bytes.Buffer) // as the gateway's are: written without another copy
+	if !given {
+		b = new(bytes.Buffer)
+	}
+	before := b.Len()
 	b.Grow(size)
-	if err := t.Execute(&b, data); err != nil {
+	if err := t.Execute(b, data); err != nil {
+		b.Truncate(before)
 		return fmt.Errorf("render %s: %w", t.Name(), err)
+	}
+	if given {
+		return nil
 	}
 	if _, err := w.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("write page: %w", err)

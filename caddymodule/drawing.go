@@ -37,11 +37,11 @@ func (t *trip) drawn(ctx context.Context, item string, v *render.View, draw func
 	})
 }
 
-// unfitPhoto is render.UnfitPhoto in its turn: reading a photo takes as much as drawing it.
-func unfitPhoto(file []byte) (fault string) {
+// fitPicture is render.FitPicture in its turn: reading a picture takes as much as drawing one.
+func fitPicture(file []byte, holder bool) (kept []byte, suffix, fault string) {
 	_ = inTurn(context.Background(), func() error { // a context that does not end: no error
-		fault = render.UnfitPhoto(file)
+		kept, suffix, fault = render.FitPicture(file, holder)
 		return nil
 	})
-	return fault
+	return kept, suffix, fault
 }

@@ -128,7 +128,7 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 	}
 	g.licences = &licence.Service{
 		Store: g.store.Licences(), Keys: g.keys, Now: time.Now, Random: rand.Reader,
-		Unfit: unfitPhoto, Unprintable: a.fonts.Unprintable, Overflows: g.overflows,
+		Fit: fitPicture, Unprintable: a.fonts.Unprintable, Overflows: g.overflows,
 	}
 	if err := g.guardRows(ctx, a, fresh); err != nil {
 		return nil, fmt.Errorf("licgate: integrity: %w", err)

@@ -89,11 +89,11 @@ func TestFontsDecideWhatIsPrintable(t *testing.T) {
 	}
 }
 
-// A photo that no face can show is refused when the licence is made; one that is left out is none.
-func TestUnfitPhotoIsRefused(t *testing.T) {
+// A picture that no face can show is refused when the licence is made; one that is left out is none.
+func TestUnfitPictureIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.Unfit = render.UnfitPhoto
+	w.Fit = render.FitPicture
 	item := marriage()
 	item.Fields = append(item.Fields, licence.Field{Key: "ZP", Label: "照片", Type: "image", Role: "photo"})
 	plain := func(width, height int) []byte {

@@ -18,8 +18,9 @@ const (
 	maxNesting         = 16
 )
 
-// Roles of fields that feed a licence's attributes (platform.yaml). A photo is read from the field itself.
+// Roles of fields (platform.yaml): of the holder's photo, which is read from the field itself, and of what feeds a licence's attributes.
 const (
+	rolePhoto        = "photo"
 	roleHolderName   = "holder_name"
 	roleIdentityNum  = "holder_identity_num"
 	roleIdentityType = "holder_identity_type"
@@ -70,19 +71,26 @@ func (s *Service) checkPrintable(item *Item, fields map[string]any) error {
 	return nil
 }
 
-// checkPhoto refuses a photo that no face can show.
-func (s *Service) checkPhoto(item *Item, fields map[string]any) error {
-	if s.Unfit == nil {
+// fitPictures puts in place of each picture what is to be kept of it, and refuses one that is none. What is kept must have the field's length too, or
+// it could not be given back for a change.
+func (s *Service) fitPictures(item *Item, fields map[string]any) error {
+	if s.Fit == nil {
 		return nil
 	}
 	for i := range item.Fields {
 		f := &item.Fields[i]
-		if f.Role != "photo" || f.blank(fields[f.Key]) {
+		if f.Type != "image" || f.blank(fields[f.Key]) {
 			continue
 		}
-		if fault := s.Unfit(Picture(fields[f.Key])); fault != "" {
+		kept, suffix, fault := s.Fit(Picture(fields[f.Key]), f.Role == rolePhoto)
+		if fault != "" {
 			return f.fault(fault)
 		}
+		data := base64.StdEncoding.EncodeToString(kept)
+		if len(data) > f.limit() {
+			return f.fault(fmt.Sprintf("重新编码后超过最大长度 %d 个字符，请缩小图片", f.limit()))
+		}
+		fields[f.Key] = map[string]any{"file_suffix": suffix, "file_data": data}
 	}
 	return nil
 }
@@ -197,8 +205,8 @@ func validNumber(n json.Number) bool {
 	return strings.Trim(string(n), "+-.0123456789eE") == "" && json.Valid([]byte(n))
 }
 
-// pictures are the file suffixes of an image field.
-var pictures = []string{"jpg", "jpeg", "png", "bmp", "gif"}
+// pictures are the file suffixes of an image field. What it is, its content tells.
+var pictures = []string{"jpg", "jpeg", "png"}
 
 func (f *Field) checkImage(value any) (any, error) {
 	members, ok := value.(map[string]any)

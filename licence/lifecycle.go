@@ -169,7 +169,7 @@ func (s *Service) take(l *Licence, a Actor, item *Item, m Making, now time.Time)
 	if err != nil {
 		return err
 	}
-	if err := s.checkPhoto(item, fields); err != nil {
+	if err := s.fitPictures(item, fields); err != nil {
 		return err
 	}
 	if err := s.checkPrintable(item, fields); err != nil {

@@ -30,9 +30,10 @@ type Service struct {
 	Keys   *gm.Keyring
 	Now    func() time.Time
 	Random io.Reader
-	// Unfit says what is wrong with a holder's photo, in Chinese, "" when nothing is; a licence with one that is unfit is refused when it is made.
-	// nil: none is.
-	Unfit func(photo []byte) string
+	// Fit returns a picture as a licence keeps it, without metadata, and its suffix; one that it returned it returns the same again. holder: it is the
+	// holder's photo. fault says in Chinese what is wrong with it, "" when nothing is; a licence with such a picture is refused when it is made.
+	// nil: pictures are kept as they are given.
+	Fit func(picture []byte, holder bool) (kept []byte, suffix, fault string)
 	// Unprintable finds a character of a text that no face can show; a licence with one is refused when it is made. nil: none
 	// is looked for.
 	Unprintable func(text string) (rune, bool)

@@ -65,5 +65,5 @@ func CheckPage(w io.Writer, c *Check) error {
 			data.Class = "void"
 		}
 	}
-	return execute(w, checkTemplate, data)
+	return execute(w, checkTemplate, data, 0)
 }

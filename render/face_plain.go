@@ -204,7 +204,7 @@ func (s *plain) drawPhoto(x, y float64) {
 		s.page.text(x+(photoBoxW-s.fonts.width(note)*9)/2, y+photoBoxH/2+3, 9, quiet, note)
 		return
 	}
-	size := s.photo.pixels.Bounds().Size()
+	size := s.photo.size
 	scale := min(photoBoxW/float64(size.X), photoBoxH/float64(size.Y))
 	w, h := float64(size.X)*scale, float64(size.Y)*scale
 	x, y = x+photoBoxW-w, y+(photoBoxH-h)/2

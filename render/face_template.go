@@ -319,7 +319,7 @@ func (c *composer) setPhoto(onto *sheet, b box) {
 
 // within is the largest box of a picture's shape inside another, in its middle.
 func (p *photo) within(b box) box {
-	size := p.pixels.Bounds().Size()
+	size := p.size
 	scale := min(b.w/float64(size.X), b.h/float64(size.Y))
 	w, h := float64(size.X)*scale, float64(size.Y)*scale
 	return box{b.x + (b.w-w)/2, b.y + (b.h-h)/2, w, h}

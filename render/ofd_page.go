@@ -85,17 +85,13 @@ func (p *ofdPainter) page(s *sheet) ([]byte, error) {
 func (p *ofdPainter) picture(b []byte, m *pictureMark) ([]byte, error) {
 	id, ok := p.named[m.photo]
 	if !ok {
-		file, mediaType, err := m.photo.encode()
-		if err != nil {
-			return nil, err
-		}
 		id = p.id()
 		p.named[m.photo] = id
 		name, format := fmt.Sprintf("Image_%d.png", id), "PNG"
-		if mediaType == "image/jpeg" {
+		if m.photo.jpeg {
 			name, format = fmt.Sprintf("Image_%d.jpg", id), "JPEG"
 		}
-		p.pictures = append(p.pictures, ofdPart{"Doc_0/Res/" + name, file})
+		p.pictures = append(p.pictures, ofdPart{"Doc_0/Res/" + name, m.photo.file})
 		p.media = fmt.Appendf(p.media, `<ofd:MultiMedia ID="%d" Type="Image" Format="%s"><ofd:MediaFile>%s</ofd:MediaFile></ofd:MultiMedia>`,
 			id, format, name)
 	}

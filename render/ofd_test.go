@@ -432,7 +432,7 @@ func TestOFDPictures(t *testing.T) {
 			t.Fatalf("%s: media %+v", format, media)
 		}
 		photo, err := decodePhoto(p.files["Doc_0/Res/"+media[0].find("MediaFile")[0].text])
-		if err != nil || photo.jpeg != (format == "JPEG") || photo.pixels.Bounds().Dx() != 358 {
+		if err != nil || photo.jpeg != (format == "JPEG") || photo.size.X != 358 {
 			t.Errorf("%s: %v", format, err)
 		}
 		images := p.xml[p.pages[0]].find("Content", "Layer", "ImageObject")

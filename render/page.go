@@ -89,7 +89,11 @@ func Page(w io.Writer, v *View, variant Variant) error {
 		address, err := photoAddress(v.Photo)
 		data.Photo, data.PhotoBad = address, err != nil // a note stands in its place
 	}
-	return execute(w, licencePage, data)
+	size := 24<<10 + len(data.Photo)
+	for _, face := range data.Faces {
+		size += len(face)
+	}
+	return execute(w, licencePage, data, size)
 }
 
 // faces draws the pages of the View's template. Only this package's own painter is
@@ -113,17 +117,13 @@ func faces(v *View) (drawn []template.HTML, err error) {
 	return drawn, nil
 }
 
-// photoAddress returns the photo, encoded anew, as a data: address. Only this package's own base64 is trusted.
+// photoAddress returns the photo, as this package writes it, as a data: address. Only this package's own base64 is trusted.
 func photoAddress(file []byte) (template.URL, error) {
 	p, err := decodePhoto(file)
 	if err != nil {
 		return "", err
 	}
-	encoded, mediaType, err := p.encode()
-	if err != nil {
-		return "", err
-	}
-	return template.URL("data:" + mediaType + ";base64," + base64.StdEncoding.EncodeToString(encoded)), nil
+	return template.URL("data:" + p.mediaType() + ";base64," + base64.StdEncoding.EncodeToString(p.file)), nil
 }
 
 // pageTile lays the watermark out for the page. SVG does not tell how wide a text is, so characters are reckoned full
@@ -149,14 +149,23 @@ type messageData struct {
 func MessagePage(w io.Writer, title, text, code, responseID string) error {
 	return execute(w, messageTemplate, &messageData{
 		Stylesheet: embedded.StylesheetPath(), Title: oneLine(title), Text: clean(text), Code: oneLine(code), ResponseID: oneLine(responseID),
-	})
+	}, 0)
 }
 
-// execute writes the whole page or, when the template fails, nothing.
-func execute(w io.Writer, t *template.Template, data any) error {
-	var b bytes.Buffer
-	if err := t.Execute(&b, data); err != nil {
+// execute writes the whole page or, when the template fails, nothing. size is about how many bytes it takes; 0: few.
+func execute(w io.Writer, t *template.Template, data any, size int) error {
+	b, given := w.(*bytes.Buffer) // as the gateway's are: written without another copy
+	if !given {
+		b = new(bytes.Buffer)
+	}
+	before := b.Len()
+	b.Grow(size)
+	if err := t.Execute(b, data); err != nil {
+		b.Truncate(before)
 		return fmt.Errorf("render %s: %w", t.Name(), err)
+	}
+	if given {
+		return nil
 	}
 	if _, err := w.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("write page: %w", err)

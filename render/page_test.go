@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"html/template"
 	"io"
 	"slices"
 	"strings"
@@ -309,5 +310,19 @@ func TestPageTellsOfAWriterThatFails(t *testing.T) {
 	t.Parallel()
 	if err := Page(brokenWriter{}, sample(), Desktop); !errors.Is(err, errBroken) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestPageThatFailsWritesNothing: not even into a buffer, which is written without a copy between.
+func TestPageThatFailsWritesNothing(t *testing.T) {
+	t.Parallel()
+	broken := template.Must(template.New("broken").Parse("half a page {{.None}}"))
+	b := bytes.NewBufferString("before")
+	if err := execute(b, broken, struct{}{}, 10); err == nil || b.String() != "before" {
+		t.Errorf("%v, %q", err, b)
+	}
+	var whole strings.Builder
+	if err := execute(&whole, template.Must(template.New("whole").Parse("page")), nil, 0); err != nil || whole.String() != "page" {
+		t.Errorf("%v, %q", err, &whole)
 	}
 }

@@ -35,16 +35,13 @@ func PDF(v *View) (*File, error) {
 	return face.file(d.finish(catalog, d.add(info(title, v.At)))), nil
 }
 
-// embed adds the photo as an image: JPEG stays JPEG, PNG becomes plain pixels.
-func (p *photo) embed(d *document) (ref, error) {
-	size := p.pixels.Bounds().Size()
-	dict := fmt.Sprintf("/Type /XObject /Subtype /Image /Width %d /Height %d /ColorSpace /DeviceRGB /BitsPerComponent 8", size.X, size.Y)
-	if !p.jpeg {
-		return d.packed(dict, p.rgb())
+// embed adds the photo as an image, its pixels compressed as they are in its file.
+func (p *photo) embed(d *document) ref {
+	dict := fmt.Sprintf("/Type /XObject /Subtype /Image /Width %d /Height %d /ColorSpace /DeviceRGB /BitsPerComponent 8", p.size.X, p.size.Y)
+	if p.jpeg {
+		return d.stream(dict+" /Filter /DCTDecode", p.file)
 	}
-	file, _, err := p.encode()
-	if err != nil {
-		return 0, err
-	}
-	return d.stream(dict+" /Filter /DCTDecode", file), nil
+	_, pixels := writtenPNG(p.file)
+	// Predictor: rows are filtered as PNG filters them (ISO 32000-1 7.4.4.4).
+	return d.stream(fmt.Sprintf("%s /Filter /FlateDecode /DecodeParms << /Predictor 15 /Colors 3 /BitsPerComponent 8 /Columns %d >>", dict, p.size.X), pixels)
 }

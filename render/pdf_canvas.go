@@ -25,7 +25,7 @@ type shapeCache struct {
 type pdfPainter struct {
 	*document
 	fonts  *usedFonts
-	names  map[any]string // of *photo and *shape in the resources
+	names  map[any]string // in the resources, of *photo, *shape, and the *figure of what is a silhouette
 	listed []byte         // the XObject resources
 }
 
@@ -60,14 +60,18 @@ func (d *document) paint(from *drawing, tree ref) (kids []ref, err error) {
 
 // name returns what a page calls a picture or shape, which is embedded when first named.
 func (p *pdfPainter) name(of any) (string, error) {
-	if name, ok := p.names[of]; ok {
+	key := of
+	if s, ok := of.(*shape); ok && s.silhouette() != nil {
+		key = s.silhouette().figure
+	}
+	if name, ok := p.names[key]; ok {
 		return name, nil
 	}
 	var r ref
 	var err error
 	switch of := of.(type) {
 	case *photo:
-		r, err = of.embed(p.document)
+		r = of.embed(p.document)
 	case *shape:
 		r, err = of.embed(p.document)
 	}
@@ -75,9 +79,18 @@ func (p *pdfPainter) name(of any) (string, error) {
 		return "", err
 	}
 	name := fmt.Sprintf("X%d", len(p.names))
-	p.names[of] = name
+	p.names[key] = name
 	p.listed = fmt.Appendf(p.listed, " /%s %s", name, r)
 	return name, nil
+}
+
+// silhouette is the only figure of a shape, when it is filled; nil: there is more to the shape. Its form has no ink but takes that of the place, so that
+// shapes that differ in nothing but ink share it, as the watermarks of face and sheet do.
+func (s *shape) silhouette() *figureMark {
+	if len(s.marks) == 1 && s.marks[0].width == 0 {
+		return s.marks[0]
+	}
+	return nil
 }
 
 // embed adds a shape as a form, compressed once in its life.
@@ -86,6 +99,9 @@ func (s *shape) embed(d *document) (ref, error) {
 	c.Do(func() {
 		var content canvas
 		for _, m := range s.marks {
+			if s.silhouette() == nil {
+				content.ink(m)
+			}
 			content.path(m)
 		}
 		writers := &deflaters
@@ -115,6 +131,7 @@ func (c *canvas) mark(m mark) error {
 	case *textMark:
 		c.text(m)
 	case *figureMark:
+		c.ink(m)
 		c.path(m)
 	case *pictureMark:
 		name, err := c.painter.name(m.photo)
@@ -129,6 +146,9 @@ func (c *canvas) mark(m mark) error {
 		}
 		at, clip := m.at, m.clip
 		c.WriteString("q ")
+		if s := m.shape.silhouette(); s != nil {
+			c.ink(s)
+		}
 		if clip.w > 0 {
 			fmt.Fprintf(c, "%s %s %s %s re W n ", number(clip.x), number(c.height-clip.y-clip.h), number(clip.w), number(clip.h))
 		}
@@ -179,17 +199,35 @@ func (c *canvas) text(m *textMark) {
 	}
 }
 
-func (c *canvas) path(m *figureMark) {
-	paint := "f\n"
-	b := c.AvailableBuffer()
+// ink sets what the figure is drawn with.
+func (c *canvas) ink(m *figureMark) {
 	if m.width == 0 {
-		b = append(append(b, m.ink.operands()...), " rg\n"...)
+		fmt.Fprintf(c, "%s rg\n", m.ink.operands())
 	} else {
-		b = fmt.Appendf(b, "%s RG %s w\n", m.ink.operands(), number(m.width))
+		fmt.Fprintf(c, "%s RG %s w\n", m.ink.operands(), number(m.width))
+	}
+}
+
+// path draws a figure with the ink that is set.
+func (c *canvas) path(m *figureMark) {
+	b, paint := c.AvailableBuffer(), "f\n"
+	if m.width != 0 {
 		paint = "S\n"
 	}
-	points := m.figure.points
-	for _, operator := range m.figure.operators {
+	operators, points := m.figure.operators, m.figure.points
+	for len(operators) > 0 {
+		if isRectangle(operators, points) {
+			// Corners are rounded, not sides: what touches goes on to.
+			x, y := hundredths(points[0]), hundredths(c.height-points[1])
+			for _, v := range []int64{x, y, hundredths(points[4]) - x, hundredths(c.height-points[5]) - y} {
+				b = append(appendFixed(b, v, 100), ' ')
+			}
+			b = append(b, "re\n"...)
+			operators, points = operators[5:], points[8:]
+			continue
+		}
+		operator := operators[0]
+		operators = operators[1:]
 		n := operands(operator)
 		for i := 0; i < n; i += 2 {
 			b = append(appendNumber(b, points[i]), ' ')
@@ -201,6 +239,11 @@ func (c *canvas) path(m *figureMark) {
 	c.Write(append(b, paint...))
 }
 
+// isRectangle reports whether a figure begins with a rectangle as rectangle makes them.
+func isRectangle(operators []byte, p []float64) bool {
+	return bytes.HasPrefix(operators, []byte("mlllh")) && p[1] == p[3] && p[2] == p[4] && p[5] == p[7] && p[6] == p[0]
+}
+
 func (c colour) operands() string {
 	return number3(c>>16&0xff) + " " + number3(c>>8&0xff) + " " + number3(c&0xff)
 }
@@ -208,9 +251,9 @@ func (c colour) operands() string {
 func number3(v colour) string { return strconv.FormatFloat(float64(v)/255, 'g', 3, 64) }
 
 // appendNumber writes a length with as many decimals as can be seen: two.
-func appendNumber(b []byte, v float64) []byte {
-	return appendFixed(b, int64(math.Round(v*100)), 100)
-}
+func appendNumber(b []byte, v float64) []byte { return appendFixed(b, hundredths(v), 100) }
+
+func hundredths(v float64) int64 { return int64(math.Round(v * 100)) }
 
 // appendFixed writes v/scale in full, without zeros at the end; scale is a power of ten.
 func appendFixed(b []byte, v, scale int64) []byte {

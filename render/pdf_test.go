@@ -2,7 +2,9 @@ package render
 
 import (
 	"bytes"
+	"compress/zlib"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -252,5 +254,62 @@ func TestPDFMetadata(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
 		}
+	}
+}
+
+// TestPDFDrawsWatermarkOnce: face and sheet have it in two inks, and its letters are much of a file.
+func TestPDFDrawsWatermarkOnce(t *testing.T) {
+	t.Parallel()
+	data, err := dataOf(PDF(with(func(v *View) { v.Template = shipped(t, "marriage") })))
+	if err != nil {
+		t.Fatal(err)
+	}
+	forms := map[string]int{}
+	for _, object := range bytes.Split(data, []byte("\nendobj\n")) {
+		if dict, content, ok := bytes.Cut(object, []byte("\nstream\n")); ok && bytes.Contains(dict, []byte("/Subtype /Form")) {
+			r, err := zlib.NewReader(bytes.NewReader(content))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			outlines := regexp.MustCompile(`(?m)^.* (rg|RG)( .* w)?$`).ReplaceAllString(string(text), "")
+			if forms[outlines]++; forms[outlines] > 1 {
+				t.Errorf("%d bytes are drawn twice", len(content))
+			}
+		}
+	}
+	if len(forms) < 4 {
+		t.Errorf("%d forms: paper, art, watermark and seal are expected", len(forms))
+	}
+}
+
+// TestPDFRectanglesTouch: rectangles are written short, and what touches, as a QR code's modules do, still does when rounded.
+func TestPDFRectanglesTouch(t *testing.T) {
+	t.Parallel()
+	const side, n = 1.2345, 50
+	f := &figure{}
+	for i := range n {
+		f.join(rectangle(3.21+side*float64(i), 7.77+side*float64(i), side, side))
+	}
+	f.join(segment(0, 0, 5, 5))
+	c := &canvas{height: 841.89}
+	c.path(&figureMark{figure: f})
+	lines := strings.Split(c.String(), "\n")
+	var right, bottom int64
+	for i, line := range lines[:n] {
+		var v [4]float64
+		if _, err := fmt.Sscanf(line, "%f %f %f %f re", &v[0], &v[1], &v[2], &v[3]); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		if i > 0 && (hundredths(v[0]) != right || hundredths(v[1]) != bottom) {
+			t.Errorf("rectangle %d does not touch the one before", i)
+		}
+		right, bottom = hundredths(v[0])+hundredths(v[2]), hundredths(v[1])+hundredths(v[3])
+	}
+	if rest := strings.Join(lines[n:], " "); rest != "0 841.89 m 5 836.89 l f " {
+		t.Errorf("the rest: %q", rest)
 	}
 }

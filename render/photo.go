@@ -8,18 +8,14 @@ import (
 	"image/draw"
 	"image/jpeg"
 	"image/png"
-	"sync"
 )
 
-// photo is a picture read from a licence: pixels only, so that nothing else in the file (place, camera, hidden data)
-// travels on.
+// photo is a picture as it goes into pages and files: written by this package's own encoder, so that nothing else of the file that it came in
+// (place, camera, hidden data) travels on.
 type photo struct {
-	pixels image.Image // opaque, at the origin: *image.RGBA, or a JPEG's own *image.YCbCr
-	jpeg   bool        // came as JPEG, and goes on as JPEG
-
-	once    sync.Once // a template's picture is written out on every page, and at every place
-	encoded []byte
-	err     error
+	file []byte
+	jpeg bool // or PNG
+	size image.Point
 }
 
 // Bounds of a picture. A larger file is not decoded; a larger picture is reduced: 480 × 640 is 300 dpi at the size drawn.
@@ -36,19 +32,49 @@ var (
 	errPixels = errors.New("too many pixels")
 )
 
-// UnfitPhoto says in Chinese why a holder's photo could not be drawn; "": it can.
-func UnfitPhoto(file []byte) string {
-	switch _, _, err := readPicture(file); {
+// FitPicture returns a picture as a licence is to keep it: PNG stays PNG and JPEG JPEG, upright, without metadata, a holder's photo reduced to
+// what is drawn; suffix is that of its kind. One that came out of here comes out the same again. fault says in Chinese why there is none; "": there is.
+func FitPicture(file []byte, holder bool) (kept []byte, suffix, fault string) {
+	p, err := fitPicture(file, holder)
+	switch {
 	case errors.Is(err, errPixels):
-		return "的图片过大：PNG 不超过 400 万像素，JPEG 不超过 1200 万像素"
+		return nil, "", "的图片过大：PNG 不超过 400 万像素，JPEG 不超过 1200 万像素"
 	case err != nil:
-		return "不是可用的 PNG 或 JPEG 图片"
+		return nil, "", "不是可用的 PNG 或 JPEG 图片"
+	case p.jpeg:
+		return p.file, "jpg", ""
 	}
-	return ""
+	return p.file, "png", ""
 }
 
-// decodePhoto reads the picture of a holder.
-func decodePhoto(file []byte) (*photo, error) { return decodePicture(file, photoWidth, photoHeight) }
+func fitPicture(file []byte, holder bool) (*photo, error) {
+	picture, isJPEG, err := readPicture(file)
+	if err != nil {
+		return nil, err
+	}
+	size := picture.Bounds().Size()
+	width, height := photoWidth, photoHeight
+	if !holder {
+		width = max(size.X, size.Y)
+		height = width
+	}
+	// Encoding a JPEG again would change it each time.
+	if p := asWritten(file, width, height); p != nil && p.jpeg && endsWithPixels(file) {
+		return p, nil
+	}
+	if !holder && !isJPEG {
+		return write(picture, isJPEG) // see-through, or of few colours, as it is
+	}
+	return bounded(file, picture, isJPEG, width, height)
+}
+
+// decodePhoto reads the picture of a holder. One that FitPicture returned is taken as it is, without decoding.
+func decodePhoto(file []byte) (*photo, error) {
+	if p := asWritten(file, photoWidth, photoHeight); p != nil {
+		return p, nil
+	}
+	return decodePicture(file, photoWidth, photoHeight)
+}
 
 // readPicture reads a PNG or JPEG file, told apart by content.
 func readPicture(file []byte) (picture image.Image, isJPEG bool, err error) {
@@ -70,16 +96,48 @@ func readPicture(file []byte) (picture image.Image, isJPEG bool, err error) {
 }
 
 // decodePicture reads a PNG or JPEG file, and reduces it to at most width and height.
-func decodePicture(file []byte, width, height float64) (*photo, error) {
+func decodePicture(file []byte, width, height int) (*photo, error) {
 	picture, isJPEG, err := readPicture(file)
 	if err != nil {
 		return nil, err
 	}
-	size := picture.Bounds().Size()
-	if own, ok := picture.(*image.YCbCr); ok && isJPEG && float64(size.X) <= width && float64(size.Y) <= height {
-		return &photo{pixels: own, jpeg: true}, nil
+	return bounded(file, picture, isJPEG, width, height)
+}
+
+// bounded writes the picture of a file, upright and reduced to at most width and height.
+func bounded(file []byte, picture image.Image, isJPEG bool, width, height int) (*photo, error) {
+	t := upright
+	if isJPEG {
+		t = turnOf(file)
 	}
-	return &photo{pixels: reduce(picture, width, height), jpeg: isJPEG}, nil
+	width, height = t.bounds(width, height)
+	size := picture.Bounds().Size()
+	if _, whole := picture.(*image.YCbCr); !whole || size.X > width || size.Y > height {
+		picture = reduce(picture, float64(width), float64(height))
+	}
+	return write(t.of(picture), isJPEG)
+}
+
+// write encodes a picture.
+func write(picture image.Image, asJPEG bool) (*photo, error) {
+	var b bytes.Buffer
+	var err error
+	if asJPEG {
+		err = jpeg.Encode(&b, picture, &jpeg.Options{Quality: photoQuality})
+	} else {
+		err = png.Encode(&b, picture)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("encode photo: %w", err)
+	}
+	return &photo{file: b.Bytes(), jpeg: asJPEG, size: picture.Bounds().Size()}, nil
+}
+
+func (p *photo) mediaType() string {
+	if p.jpeg {
+		return "image/jpeg"
+	}
+	return "image/png"
 }
 
 // reduce averages a picture down until it fits the bounds, on white.
@@ -121,34 +179,4 @@ func average(pixel []byte, src *image.RGBA, area image.Rectangle) {
 func span(i, n, source int) (from, to int) {
 	from = i * source / n
 	return from, max(from+1, (i+1)*source/n)
-}
-
-// encode writes the picture anew, and says its media type.
-func (p *photo) encode() (file []byte, mediaType string, err error) {
-	p.once.Do(func() {
-		var b bytes.Buffer
-		if p.jpeg {
-			p.err = jpeg.Encode(&b, p.pixels, &jpeg.Options{Quality: photoQuality})
-		} else {
-			p.err = png.Encode(&b, p.pixels)
-		}
-		p.encoded = b.Bytes()
-	})
-	if p.err != nil {
-		return nil, "", fmt.Errorf("encode photo: %w", p.err)
-	}
-	if p.jpeg {
-		return p.encoded, "image/jpeg", nil
-	}
-	return p.encoded, "image/png", nil
-}
-
-// rgb returns the pixels of what was a PNG, three bytes each, row by row.
-func (p *photo) rgb() []byte {
-	pixels := p.pixels.(*image.RGBA).Pix
-	out := make([]byte, 0, len(pixels)/4*3)
-	for i := 0; i < len(pixels); i += 4 {
-		out = append(out, pixels[i:i+3]...)
-	}
-	return out
 }

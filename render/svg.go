@@ -36,13 +36,9 @@ func (s *sheet) svg(b []byte, name string) ([]byte, error) {
 			}
 			b = append(append(append(b, '>'), m.shape.svg()...), "</g>"...)
 		case *pictureMark:
-			encoded, mediaType, err := m.photo.encode()
-			if err != nil {
-				return nil, err
-			}
 			b = fmt.Appendf(b, `<image x="%s" y="%s" width="%s" height="%s" preserveAspectRatio="none" href="data:%s;base64,`,
-				number(m.x), number(m.y), number(m.w), number(m.h), mediaType)
-			b = base64.StdEncoding.AppendEncode(b, encoded)
+				number(m.x), number(m.y), number(m.w), number(m.h), m.photo.mediaType())
+			b = base64.StdEncoding.AppendEncode(b, m.photo.file)
 			if m.about == "" {
 				b = append(b, `" aria-hidden="true"/>`...)
 			} else {
@@ -53,13 +49,16 @@ func (s *sheet) svg(b []byte, name string) ([]byte, error) {
 	return append(b, "</svg>\n"...), nil
 }
 
-// svgSize is about how many bytes the sheet takes, without photos.
+// svgSize is about how many bytes the sheet takes: what grows while it is written is copied again and again.
 func (s *sheet) svgSize() int {
 	size := 512
 	for _, m := range s.marks {
 		size += 256
-		if m, ok := m.(*placeMark); ok {
+		switch m := m.(type) {
+		case *placeMark:
 			size += len(m.shape.svg())
+		case *pictureMark:
+			size += base64.StdEncoding.EncodedLen(len(m.photo.file))
 		}
 	}
 	return size

@@ -60,8 +60,7 @@ func (t *Template) assets(files map[string][]byte) map[string]*photo {
 			continue
 		}
 		out[name] = p
-		size := p.pixels.Bounds().Size()
-		t.weight += 4 * size.X * size.Y
+		t.weight += len(p.file)
 	}
 	return out
 }

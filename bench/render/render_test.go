@@ -6,6 +6,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"math"
+	mathrand "math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"path"
@@ -39,7 +44,34 @@ func view(tb testing.TB, name string) *render.View {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	if v.Photo != nil {
+		v.Photo = photo(tb)
+	}
 	return v
+}
+
+// photo is one as a licence keeps it, of the largest size: a picture with the grain of a camera's, 4:3.
+func photo(tb testing.TB) []byte {
+	tb.Helper()
+	m, noise := image.NewRGBA(image.Rect(0, 0, 1280, 960)), mathrand.New(mathrand.NewPCG(1, 2))
+	for y := range 960 {
+		for x := range 1280 {
+			u, v := float64(x)/1280, float64(y)/960
+			grain := noise.NormFloat64() * 6
+			light := 128 + 60*math.Sin(9*u+3*math.Sin(7*v)) + 30*math.Sin(60*u*v)
+			channel := func(share float64) uint8 { return uint8(min(max(light*share+grain, 0), 255)) }
+			m.SetRGBA(x, y, color.RGBA{channel(1), channel(0.8), channel(0.7), 255})
+		}
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, m, nil); err != nil {
+		tb.Fatal(err)
+	}
+	kept, _, fault := render.FitPicture(b.Bytes(), true)
+	if fault != "" {
+		tb.Fatal(fault)
+	}
+	return kept
 }
 
 // spent is the processor time of this process so far, its children's apart.

@@ -24,7 +24,7 @@ const (
 	plainMaxPixels = 4_000_000  // of a PNG, which takes up to twelve
 	photoWidth     = 480
 	photoHeight    = 640
-	photoQuality   = 88
+	photoQuality   = 82
 )
 
 var (

@@ -67,7 +67,17 @@ func (c *adminCall) credential(q credentialRequest) (map[string]string, error) {
 	return map[string]string{"credential": token}, nil
 }
 
-func (c *adminCall) status(nothing) (health, error) { return c.app.health(c.r.Context()), nil }
+// gatewayStatus is what administrators are told of the gateway: more than /readyz tells everybody.
+type gatewayStatus struct {
+	health
+	Version      string            `json:"version"`       // of licgate
+	Caddy        string            `json:"caddy_version"` // that it is built on
+	Certificates []siteCertificate `json:"certificates"`
+}
+
+func (c *adminCall) status(nothing) (gatewayStatus, error) {
+	return gatewayStatus{c.app.health(c.r.Context()), productVersion(), caddyVersion, siteCertificates()}, nil
+}
 
 // onboardRequest is an application form of appendix A.
 type onboardRequest struct {

@@ -97,6 +97,7 @@ type App struct {
 	stopped    bool
 	stop       context.CancelFunc
 	background chan struct{}
+	socket     *adminSocket
 }
 
 // Credential configures real-name credentials (table 13): JWT checked against a JSON Web Key Set.
@@ -118,8 +119,9 @@ func (App) CaddyModule() caddy.ModuleInfo {
 }
 
 // Provision opens what the steps need; it fails rather than start half a gateway.
-func (a *App) Provision(ctx caddy.Context) error {
+func (a *App) Provision(ctx caddy.Context) (err error) {
 	a.ctx, a.logger = ctx, ctx.Logger()
+	defer func() { tellCause(a.logger, err) }()
 	repl := caddy.NewReplacer()
 	for _, s := range []*string{&a.Data, &a.Store, &a.Sessions, &a.Limits, &a.Decisions, &a.Fonts, &a.Credential.JWKSFile, &a.Credential.JWKSURL} {
 		*s = repl.ReplaceAll(*s, "")
@@ -130,7 +132,6 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.check(); err != nil {
 		return err
 	}
-	var err error
 	if a.fonts, err = render.OpenFonts(a.Fonts); err != nil {
 		return fmt.Errorf("licgate: fonts: %w", err)
 	}
@@ -168,6 +169,14 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return ctx.GetMetricsRegistry().Register(&auditMetrics{journal: a.gateway.journal, outward: a.outward})
 }
 
+// tellCause logs, by itself, why a configuration does not start: Caddy's own report puts the whole way through the configuration, hundreds
+// of characters, before it.
+func tellCause(logger *zap.Logger, err error) {
+	if err != nil {
+		logger.Error("the gateway does not start with this configuration; the cause", zap.Error(err))
+	}
+}
+
 func (a *App) defaults() error {
 	if a.Data == "" {
 		a.Data = "./data"
@@ -178,6 +187,9 @@ func (a *App) defaults() error {
 	}
 	a.Data = data
 	if err := os.MkdirAll(a.Data, 0o700); err != nil {
+		return fmt.Errorf("licgate: data folder: %w", err)
+	}
+	if err := a.closeFolder(); err != nil {
 		return fmt.Errorf("licgate: data folder: %w", err)
 	}
 	if a.Store == "" {
@@ -217,6 +229,28 @@ func (a *App) defaults() error {
 	}
 	return nil
 }
+
+// closeFolder takes the data folder from group and others. One made by mkdir is open to them, and nothing in it has leaked: its files are
+// private, or keep the gateway from starting. So it is put right and said. A folder of somebody else's can't be, and one for everybody's
+// use, as /tmp, must not be: then it is said alone.
+func (a *App) closeFolder() error {
+	info, err := os.Stat(a.Data)
+	if err != nil || info.Mode().Perm()&openToOthers == 0 {
+		return err
+	}
+	mode := zap.String("mode", fmt.Sprintf("%04o", info.Mode().Perm()))
+	if info.Mode()&os.ModeSticky == 0 {
+		if err = os.Chmod(a.Data, info.Mode()&^openToOthers); err == nil {
+			a.logger.Warn("the data folder was open to group or others; it is closed to them now", zap.String("folder", a.Data), mode)
+			return nil
+		}
+	}
+	a.logger.Error("the data folder is open to group or others; run chmod 700 on it", zap.String("folder", a.Data), mode, zap.Error(err))
+	return nil
+}
+
+// openToOthers are the permissions that nobody but the owner may have on what the gateway keeps.
+const openToOthers = 0o077
 
 // check refuses settings that do not exist. It runs when a Caddyfile is adapted and before anything is opened; "" is a default.
 func (a *App) check() error {
@@ -270,6 +304,7 @@ func (a *App) Start() error {
 	ctx, stop := context.WithCancel(a.ctx)
 	a.outward.start(ctx, a.logger)
 	a.stop, a.background = stop, make(chan struct{})
+	a.socket = keepAdminSocket(a.logger)
 	go a.housekeeping(ctx)
 	a.keyWorking = make(chan struct{})
 	go func() {
@@ -310,6 +345,9 @@ func (a *App) Stop() error {
 		<-a.background
 		<-a.keyWorking
 		a.outward.wait()
+		if running.Load() == nil { // else another app goes on, with the same socket
+			a.socket.drop()
+		}
 		if err := a.recordStop(); err != nil {
 			a.logger.Error("the stop could not be recorded", zap.Error(err))
 		}
@@ -357,8 +395,8 @@ const (
 	pollEvery    = time.Second
 )
 
-// housekeeping picks up policy versions that other nodes accepted, and drops what has expired. The two do not wait for one another: a
-// purge that takes minutes must not let this node fall behind.
+// housekeeping picks up policy versions that other nodes accepted, puts the admin socket back in its place, and drops what has expired. A
+// purge that takes minutes must not let this node fall behind: nobody waits for it.
 func (a *App) housekeeping(ctx context.Context) {
 	defer close(a.background)
 	purging := make(chan struct{})
@@ -375,6 +413,7 @@ func (a *App) housekeeping(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-poll.C:
+			a.socket.heal(a.logger)
 			err := a.gateway.catchUp(ctx)
 			if ctx.Err() != nil || (err != nil) == away {
 				continue // said once

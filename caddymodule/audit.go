@@ -50,13 +50,20 @@ func (Audit) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.licgate_audit", New: func() caddy.Module { return new(Audit) }}
 }
 
-// Provision finds the app.
+// Provision finds the app, and refuses a port that another process listens on.
 func (a *Audit) Provision(ctx caddy.Context) (err error) {
 	a.logger = ctx.Logger()
 	if a.durability, err = audit.ParseDurability(cmp.Or(a.Durability, "strict")); err != nil {
 		return fmt.Errorf("licgate_audit: %w", err)
 	}
-	a.app, err = appOf(ctx)
+	// The app comes first: that the data folder is in use says more than that the port is.
+	if a.app, err = appOf(ctx); err != nil {
+		return err
+	}
+	if err = refuseSharedPorts(ctx); err != nil {
+		err = fmt.Errorf("licgate_audit: %w", err)
+		tellCause(a.logger, err)
+	}
 	return err
 }
 

@@ -23,7 +23,7 @@ func (a *App) recordStart(version int64) error {
 	if running.Load() != nil {
 		event = audit.EventConfig
 	}
-	return a.event(event, fmt.Sprintf("策略版本 %d，配置 %s", version, a.gateway.auditHash("config", string(config))))
+	return a.event(event, fmt.Sprintf("策略版本 %d，配置 %s，程序 %s", version, a.gateway.auditHash("config", string(config)), productVersion()))
 }
 
 // recordStop records that the gateway stops, behind what it refused. An app that gives way to another one does not: that one's start says

@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
@@ -43,6 +46,9 @@ func init() {
 	if caddy.CustomLongDescription == "" {
 		caddy.CustomLongDescription = longHelp
 	}
+	if caddy.CustomVersion == "" {
+		caddy.CustomVersion = "licgate " + productVersion() + ", Caddy" // `licgate version` puts Caddy's own behind it
+	}
 	for _, c := range []caddycmd.Command{
 		{Name: "apply", Usage: "-f FILE [--dry-run] [--secrets-out FILE] [--why TEXT]", Short: "声明平台：部门、目录、事项、应用、账户与授权", Long: applyHelp, CobraFunc: applyCommand},
 		{Name: "export", Short: "以 platform.yaml 格式导出平台声明（不含任何密钥、口令与证件号码）", CobraFunc: exportCommand},
@@ -60,7 +66,7 @@ func init() {
 		{Name: "check", Usage: "CODE|URL", Short: "核验证照页面或电子文件上的二维码", CobraFunc: checkCommand},
 		{Name: "credential", Usage: "--identity ID [--code CODE] [--ttl 10m]", Short: "签发开发用实名凭据（仅当配置允许）", CobraFunc: credentialCommand},
 		{Name: "render", Usage: "preview | templates | template", Short: "检查、预览证面模板，列出随程序提供的模板", CobraFunc: renderCommands},
-		{Name: "doctor", Usage: "[--integrity]", Short: "检查数据目录、密钥、存储、审计与证书", CobraFunc: doctorCommand},
+		{Name: "doctor", Usage: "[--integrity]", Short: "检查数据目录、密钥、存储、审计与站点证书", CobraFunc: doctorCommand},
 		{Name: "selfcheck", Usage: "--url https://HOST:PORT --app-key KEY --account NAME [--ca FILE] [--secrets-file FILE] [--item CODE]… [--service-item CODE]…", Short: "业务系统一侧的接入自检", Long: selfcheckHelp, CobraFunc: selfcheckCommand},
 		{Name: "archive", Usage: "export", Short: "业务系统一侧：成批归档本部门签发的证照", CobraFunc: archiveCommands},
 	} {
@@ -150,7 +156,7 @@ func send(cmd *cobra.Command, method, path string, body any) (*http.Response, er
 	if err != nil {
 		text := err.Error()
 		if resp == nil && !strings.Contains(text, "HTTP") {
-			return nil, fmt.Errorf("%w %s：网关在运行吗？（licgate run --config Caddyfile）\n%w", errUnreachable, address, err)
+			return nil, unreachable(address, err)
 		}
 		if strings.Contains(text, "HTTP 401") {
 			return nil, needsLogin{adminText(text)}
@@ -186,6 +192,31 @@ func (e needsLogin) Error() string { return e.text }
 
 // errUnreachable says that nobody answered at the admin endpoint.
 var errUnreachable = errors.New("连不上网关管理端点")
+
+// unreachable says why nobody answered at an admin address, and what to do. Caddy's client tells the cause as text alone, so a socket is
+// asked again.
+func unreachable(address string, err error) error {
+	path := adminSocketPath(address)
+	if path == "" {
+		return fmt.Errorf("%w %s：网关在运行吗？（licgate run --config Caddyfile）\n%w", errUnreachable, address, err)
+	}
+	path, again := filepath.Abs(path)
+	if again == nil {
+		var conn net.Conn
+		if conn, again = net.Dial("unix", path); again == nil {
+			_ = conn.Close()
+		}
+	}
+	switch {
+	case errors.Is(again, fs.ErrNotExist):
+		return fmt.Errorf("%w %s：没有这个文件。网关没有在运行；或本命令的 LICGATE_DATA、LICGATE_ADMIN 与网关的不同；或它们是相对路径，而本命令不在网关的工作目录中执行", errUnreachable, path)
+	case errors.Is(again, fs.ErrPermission):
+		return fmt.Errorf("%w %s：没有权限，请以运行网关的系统用户或 root 执行", errUnreachable, path)
+	case errors.Is(again, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w %s：网关没有在运行，这个文件是它上次留下的", errUnreachable, path)
+	}
+	return fmt.Errorf("%w %s：%w", errUnreachable, path, err)
+}
 
 // adminText takes the message out of what the admin client makes of an error answer.
 func adminText(text string) string {

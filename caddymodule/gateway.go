@@ -115,7 +115,7 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 		}
 		return s, s.Close, nil
 	}); err != nil {
-		return nil, fmt.Errorf("licgate: store: %w", err)
+		return nil, fmt.Errorf("licgate: store: %w", storeFault(err))
 	}
 	if g.keys, err = take(g, a.keysName(), func() (*gm.Keyring, func() error, error) {
 		k, err := openKeys(ctx, a, g.store)
@@ -155,6 +155,9 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 			return nil, nil, err
 		}
 		j, repair, err := audit.OpenJournal(dir, options)
+		if errors.Is(err, audit.ErrLocked) {
+			err = fmt.Errorf("数据目录 %s 已有另一个网关进程在使用（%w）；一个数据目录只能有一个网关，要换用新的配置请执行 licgate reload", a.Data, err)
+		}
 		if err != nil {
 			return nil, nil, err
 		}
@@ -182,6 +185,15 @@ func openGateway(ctx context.Context, a *App) (_ *gateway, err error) {
 		return nil, fmt.Errorf("licgate: loading registry and policy: %w", err)
 	}
 	return g, nil
+}
+
+// storeFault says to an operator what to do about a store that can't be opened.
+func storeFault(err error) error {
+	var open *store.OpenFileError
+	if errors.As(err, &open) {
+		return fmt.Errorf("数据库文件 %s 的权限为 %04o，其他用户可访问；请执行 chmod 600 %s，并查明其间有没有人读过或改过（%w）", open.Path, open.Mode, open.Path, err)
+	}
+	return err
 }
 
 func (g *gateway) openSessions(ctx context.Context, where string) (session.Store, error) {

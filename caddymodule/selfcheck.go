@@ -234,7 +234,26 @@ func (s *selfcheck) distrust(err error) checked {
 	case errors.As(err, &plain):
 		return failed("核对 --url 的端口，须是 HTTPS 端口", "%s 不是 TLS 端口", s.address())
 	}
+	if noCertificate(err) {
+		return failed("核对 --url 中的主机名，须与管理部门告知的一致"+s.byAddress(), "网关多半没有 %s 的证书，因此拒绝握手：%v", s.host(), err)
+	}
 	return failed("网关要求 TLS 1.2 以上；检查中间设备是否干预了 TLS，仍失败时告知管理部门", "TLS 握手失败：%v", err)
+}
+
+// noCertificate recognises what a server says that has no certificate for the name it was asked by: Caddy an internal error, others that
+// they don't recognise the name.
+func noCertificate(err error) bool {
+	var told *net.OpError
+	return errors.As(err, &told) && told.Op == "remote error" &&
+		slices.Contains([]string{"tls: internal error", "tls: unrecognized name"}, told.Err.Error())
+}
+
+// byAddress is what else to do where the gateway was called by its IP address.
+func (s *selfcheck) byAddress() string {
+	if net.ParseIP(s.host()) == nil {
+		return ""
+	}
+	return "，不能用 IP 地址代替；主机名无法解析时请写入 hosts"
 }
 
 func (s *selfcheck) healthz(ctx context.Context) checked {

@@ -106,8 +106,11 @@ func TestThreePowers(t *testing.T) {
 	if out := aud.must("audit", "export", "--account", "sys"); !strings.Contains(out, "no_power") {
 		t.Errorf("a refused call is not on record: %s", out)
 	}
-	if g.must("doctor") == "" {
-		t.Error("the doctor says nothing")
+	if out := g.must("doctor"); !strings.Contains(out, "[未查] 策略版本链：") || !strings.HasSuffix(out, "未查 1 项：策略版本链\n") {
+		t.Errorf("the doctor of nobody: %s", out)
+	}
+	if out := g.must("doctor", "--json"); strings.Count(out, `"result": "skip"`) != 1 || strings.Contains(out, `"result": "fail"`) {
+		t.Errorf("the doctor of nobody: %s", out)
 	}
 
 	// Nobody holds two powers, under whatever name.

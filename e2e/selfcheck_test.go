@@ -335,7 +335,7 @@ func selfcheckUntrusted(t *testing.T, g *gateway) {
 	for _, one := range []struct{ name, url, ca, detail, remedy string }{
 		{"another root", "https://localhost:" + g.port, root, "--ca", "冒充"},
 		{"the system's roots", "https://localhost:" + g.port, "", "本机信任的根", "--ca"},
-		{"another name", "https://127.0.0.1:" + g.port, filepath.Join(g.dir, "data", "root.crt"), "", "--url"},
+		{"another name", "https://127.0.0.1:" + g.port, filepath.Join(g.dir, "data", "root.crt"), "多半没有 127.0.0.1 的证书", "IP 地址"},
 	} {
 		d := g.department("hydj", "zhangbin")
 		d.url, d.ca = one.url, one.ca

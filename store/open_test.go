@@ -285,3 +285,48 @@ func FuzzSQLiteDSN(f *testing.F) {
 		}
 	})
 }
+
+// TestOpenRefusesOpenFiles: a database that others may read or write, as a backup that sqlite3 wrote, is refused until its mode is put
+// right; so is one whose side files are.
+func TestOpenRefusesOpenFiles(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "licgate.db")
+	s, err := store.Open(t.Context(), "sqlite:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range []struct {
+		file string
+		mode fs.FileMode
+	}{{path, 0o644}, {path, 0o602}, {path, 0o660}, {path + "-wal", 0o644}, {path + "-shm", 0o644}} {
+		if err := os.WriteFile(path+"-wal", nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path+"-shm", nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(one.file, one.mode); err != nil {
+			t.Fatal(err)
+		}
+		s, err := store.Open(t.Context(), "sqlite:"+path)
+		if err == nil {
+			t.Fatalf("%s with mode %o: opened, %v", one.file, one.mode, s.Close())
+		}
+		var open *store.OpenFileError
+		if !errors.As(err, &open) || open.Path != one.file || open.Mode != one.mode {
+			t.Errorf("%s with mode %o: %v", one.file, one.mode, err)
+		}
+		if err := os.Chmod(one.file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s, err = store.Open(t.Context(), "sqlite:"+path); err != nil {
+		t.Fatalf("put right: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -48,7 +48,7 @@ func connectSQLite(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, failed("find the database file", err)
 	}
-	if err := createPrivate(path); err != nil {
+	if err := errors.Join(createPrivate(path), CheckPrivate(path)); err != nil {
 		return nil, err
 	}
 	// Pragmas stand in the DSN so that every connection of the pool has them.
@@ -110,6 +110,32 @@ func createPrivate(path string) error {
 	}
 	if err := file.Close(); err != nil {
 		return failed("create the database file", err)
+	}
+	return nil
+}
+
+// OpenFileError says that somebody beside the owner may read or write a file of the database.
+type OpenFileError struct {
+	Path string
+	Mode fs.FileMode // permission bits
+}
+
+func (e *OpenFileError) Error() string {
+	return fmt.Sprintf("store: %s is open to group or others (mode %04o)", e.Path, e.Mode)
+}
+
+// CheckPrivate returns an *OpenFileError for the first file of the SQLite database at path that group or others may read or write: the
+// file, its write-ahead log or that one's index. What is missing is private.
+func CheckPrivate(path string) error {
+	for _, side := range []string{"", "-wal", "-shm"} {
+		info, err := os.Stat(path + side) // opening would drop locks, see createPrivate
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return failed("look at the database file", err)
+		case info.Mode().Perm()&0o077 != 0 && info.Mode().IsRegular(): // what is no file can't be opened, and says so
+			return &OpenFileError{Path: path + side, Mode: info.Mode().Perm()}
+		}
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // ErrURL says that the store's URL is not understood. The error never repeats the URL: it may hold a password.
-var ErrURL = errors.New("store: the URL must be sqlite:PATH or postgres://USER@HOST/DATABASE")
+var ErrURL = errors.New("store: the URL must be sqlite: and the path of a file, or postgres:// and user, host, database")
 
 // Store is an open database. Safe for concurrent use.
 type Store struct {

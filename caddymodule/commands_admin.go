@@ -73,8 +73,8 @@ func administratorCommands(cmd *cobra.Command) {
 	})
 
 	objects := objectCommands("administrators", "ADMINISTRATOR", "管理员", listAdministrators,
-		objectAction{"disable", "停用管理员并立即结束其登录"}, objectAction{"enable", "启用管理员"},
-		objectAction{"reset-password", "重新生成管理员口令"})
+		objectAction{"disable", "停用管理员并立即结束其登录"}, objectAction{"enable", "启用管理员（须另一名管理员批准）"},
+		objectAction{"reset-password", "重新生成管理员口令（须另一名管理员批准，新口令显示给批准人）"})
 	group(cmd, append([]*cobra.Command{login, logout, me, password}, objects...)...)
 }
 

@@ -345,6 +345,8 @@ func TestAdminRefusesOddInput(t *testing.T) {
 		"a long way back":      {sec, "policy/plan", nil, object{"file": "accounts: []", "days": 1000}, 422, "days"},
 		"two lines for keys":   {sys, "keys/rotate", nil, object{"why": "x\ny"}, 422, "why"},
 		"two lines for shreds": {sec, "keys/shred", nil, object{"licence": "X", "confirm": "X", "why": "x\ny"}, 422, "why"},
+		"an unconfirmed shred": {sec, "keys/shred", nil, object{"licence": "X", "why": "x"}, 428, "请用 --confirm"},
+		"no such interface":    {sec, "policy/who", nil, object{"item": marriage, "interface": "nosuch"}, 422, "请核对 --interface、--field"},
 		"a credential":         {sys, "credential", nil, object{"identity": holderID}, 403, "安全管理员"},
 		"a long login":         {"", "administrators/login", nil, object{"administrator": strings.Repeat("x", 70<<10)}, 413, "64 KiB"},
 		"another's password":   {sec, "administrators/aud/set-password", nil, object{}, 404, "操作"},

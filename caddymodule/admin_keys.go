@@ -183,7 +183,7 @@ func (c *adminCall) shredKeys(q shredRequest) (store.KeyJob, error) {
 	case (q.Department == "") == (q.Licence == ""):
 		return store.KeyJob{}, adminError(http.StatusBadRequest, "请给出 department 或 licence 之一")
 	case q.Confirm != q.Department+q.Licence:
-		return store.KeyJob{}, adminError(http.StatusPreconditionRequired, "此操作无法撤销：请在 confirm 中再写一遍要粉碎的部门代码或证照编码")
+		return store.KeyJob{}, adminError(http.StatusPreconditionRequired, "此操作无法撤销：请用 --confirm（接口为 confirm）再写一遍要粉碎的部门代码或证照编码")
 	case q.Why == "":
 		return store.KeyJob{}, adminError(http.StatusBadRequest, "缺少 why（粉碎的依据）")
 	}

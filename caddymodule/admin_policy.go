@@ -14,6 +14,7 @@ import (
 	"licgate/audit"
 	"licgate/gm"
 	"licgate/policy"
+	"licgate/protocol"
 	"licgate/registry"
 )
 
@@ -43,6 +44,36 @@ type recorded struct {
 	Reason    string    `json:"reason"`
 	Outcome   string    `json:"outcome"`
 	ErrorCode string    `json:"error_code,omitempty"`
+	// Unjudged says that the policy was not asked: what failed had failed before. ErrorText and Remedy are of the error table then.
+	Unjudged  bool   `json:"unjudged,omitempty"`
+	ErrorText string `json:"error_text,omitempty"`
+	Remedy    string `json:"remedy,omitempty"`
+}
+
+// recordedOf is what a record says of the outcome.
+func recordedOf(r *audit.Record) *recorded {
+	out := &recorded{Time: r.Time, Allow: r.Allow, Reason: r.Reason, Outcome: r.Outcome, ErrorCode: r.ErrorCode, Unjudged: r.PolicyVersion == 0}
+	if i := slices.IndexFunc(protocol.Codes(), func(c *protocol.Code) bool { return c.Number == r.ErrorCode }); out.Unjudged && i >= 0 {
+		out.ErrorText, out.Remedy = protocol.Codes()[i].Text, protocol.Codes()[i].Remedy
+	}
+	return out
+}
+
+// Reasons of an explanation that are none of the policy's: it would say that there is no grant, or no role, of whom there is not.
+const (
+	reasonNoApp     policy.Reason = "no_app"
+	reasonNoAccount policy.Reason = "no_account"
+)
+
+// nobody says which name of a question nobody has; "" when both are known.
+func (s *state) nobody(app, account string) policy.Reason {
+	if _, known := s.registry.Application(app); !known {
+		return reasonNoApp
+	}
+	if _, known := s.registry.Account(account); !known {
+		return reasonNoAccount
+	}
+	return ""
 }
 
 // explain says why a request would be allowed or refused now, or was at its version.
@@ -53,10 +84,15 @@ func (c *adminCall) explain(q explainRequest) (*explained, error) {
 		if err != nil {
 			return nil, err
 		}
-		out.Recorded = &recorded{r.Time, r.Allow, r.Reason, r.Outcome, r.ErrorCode}
+		out.Recorded = recordedOf(r)
 		q = explainRequest{
 			App: r.App, Account: r.Account, Department: r.Department, Item: r.Item, Interface: r.Interface, ServiceItem: r.ServiceItem,
 			Version: r.PolicyVersion, ResponseID: q.ResponseID, Field: q.Field,
+		}
+		if out.Recorded.Unjudged {
+			out.Question = q
+			out.Explanation = policy.Explanation{Allow: r.Allow, Reason: policy.Reason(r.Reason), Steps: []policy.Step{}}
+			return out, nil
 		}
 	}
 	st, err := c.app.stateAt(c.r.Context(), q.Version)
@@ -67,6 +103,10 @@ func (c *adminCall) explain(q explainRequest) (*explained, error) {
 		q.Department = st.homeOf(q.Account, q.App)
 	}
 	out.Question = q
+	if reason := st.nobody(q.App, q.Account); reason != "" && out.Recorded == nil {
+		out.Explanation = policy.Explanation{Reason: reason, Steps: []policy.Step{}, Version: st.version}
+		return out, nil
+	}
 	out.Explanation = st.explanation(policy.Request{
 		App: q.App, Account: q.Account, Department: q.Department, Item: q.Item, Interface: q.Interface, ServiceItem: q.ServiceItem,
 	}, q.Field)
@@ -82,9 +122,6 @@ func (a *App) recordOf(ctx context.Context, responseID string) (*audit.Record, e
 	}
 	if found == nil {
 		return nil, adminError(http.StatusNotFound, "本节点的审计记录中没有应答标识 %s", responseID)
-	}
-	if found.PolicyVersion == 0 {
-		return nil, adminError(http.StatusConflict, "这次请求在判定之前就被拒绝（错误码 %s），没有策略判定", found.ErrorCode)
 	}
 	return found, nil
 }

@@ -130,11 +130,26 @@ type formQuery struct {
 	Limit int `json:"limit,omitempty"` // default 50
 }
 
-func (c *adminCall) forms(q formQuery) ([]registry.Form, error) {
+// formRow is a form in the list.
+type formRow struct {
+	registry.Form
+	State string `json:"state"` // of the change that it became
+}
+
+func (c *adminCall) forms(q formQuery) ([]formRow, error) {
 	if q.Limit <= 0 {
 		q.Limit = 50
 	}
-	return listed(c.app.gateway.store.Forms().ListForms(c.r.Context(), q.Limit))
+	forms, err := c.app.gateway.store.Forms().ListForms(c.r.Context(), q.Limit)
+	rows := []formRow{}
+	for _, f := range forms {
+		p, err := c.app.gateway.store.Pendings().GetPending(c.r.Context(), f.Pending)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, formRow{f, p.State})
+	}
+	return rows, err
 }
 
 // formDetail is a form with what came of it.

@@ -42,10 +42,10 @@ var adminRoutes = sync.OnceValue(func() []*adminRoute {
 		on(get, "policy/versions", powerSecurity, "策略版本历史，新的在前", (*adminCall).history),
 		on(get, "policy/versions/{number}", powerSecurity, "一个策略版本", (*adminCall).version).answers(versionRow{}),
 		on(get, "policy/versions/{number}/diff", powerSecurity, "一个版本与另一个（默认现行）版本相比的得失", (*adminCall).diff),
-		on(get, "policy/pending", powerSecurity, "待批变更", (*adminCall).pendings),
-		on(get, "policy/pending/{id}", powerSecurity, "一项待批变更", (*adminCall).pending),
-		on(post, "policy/pending/{id}/approve", powerSecurity, "批准一项变更", (*adminCall).approve),
-		on(post, "policy/pending/{id}/reject", powerSecurity, "驳回或撤回一项变更", (*adminCall).reject),
+		on(get, "policy/pending", powerAny, "待批变更：系统管理员、审计管理员只看到仅涉及管理员的", (*adminCall).pendings),
+		on(get, "policy/pending/{id}", powerAny, "一项待批变更", (*adminCall).pending),
+		on(post, "policy/pending/{id}/approve", powerAny, "批准一项变更；系统管理员、审计管理员可以批准仅涉及管理员的", (*adminCall).approve),
+		on(post, "policy/pending/{id}/reject", powerAny, "驳回或撤回一项变更", (*adminCall).reject),
 
 		// onboarding
 		on(post, "onboarding", powerSecurity, "提交接入申请表（附录 A）", (*adminCall).onboard),

@@ -52,6 +52,7 @@ type change struct {
 	note     string // of who approves
 	// propose makes it wait for a second person whatever its class.
 	propose bool
+	alone   bool // it needed a second person, but there is nobody else
 }
 
 // declare makes a declaration from what is in force, under the lock of writers.
@@ -186,6 +187,12 @@ func (a *App) apply(ctx context.Context, from declare, c change) (*applied, erro
 			return nil, err
 		}
 	}
+	needed, alone := a.needsApproval(p, result.Classes, c)
+	if c.approves != nil || c.propose || needed {
+		if err := passwordsUnchosen(p); err != nil {
+			return nil, err
+		}
+	}
 	if c.dryRun {
 		// Secrets that would be generated are not shown: a later run makes others.
 		p.Generated = nil
@@ -194,10 +201,13 @@ func (a *App) apply(ctx context.Context, from declare, c change) (*applied, erro
 	if len(p.Changes) == 0 {
 		return result, nil
 	}
-	if c.approves == nil && (c.propose || a.needsApproval(result.Classes, c)) {
+	if c.approves == nil && (c.propose || needed) {
 		p.Generated = nil // made when it is approved, and shown then
 		result.Pending, err = a.keepPending(ctx, p, result.Classes, c)
 		return result, err
+	}
+	if c.alone = alone && c.approves == nil; c.alone {
+		result.Warnings = append(result.Warnings, "没有另一名启用的管理员可以批准，这项管理员变更由 "+c.by.String()+" 一人生效，已记入审计")
 	}
 	return result, a.enforce(ctx, p, c, result)
 }
@@ -221,6 +231,12 @@ func (a *App) enforce(ctx context.Context, p *plannedChange, c change, result *a
 	detail := fmt.Sprintf("变更 %d 项；%s", len(p.Changes), c.why)
 	if c.force {
 		detail = "强制；" + detail
+	}
+	switch {
+	case c.approves != nil:
+		detail = fmt.Sprintf("%s 提交，%s 批准；%s", c.approves.By, c.by, detail)
+	case c.alone:
+		detail = "无人可以批准，一人生效；" + detail
 	}
 	if err := g.journal.Append(ctx, &audit.Record{
 		Event: "admin", Time: p.now, Account: c.by.String(), Interface: "change", Outcome: "ATTEMPT", Allow: true,

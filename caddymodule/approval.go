@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"licgate/gm"
@@ -20,24 +21,67 @@ import (
 var (
 	errChanged   = errors.New("what the change would do now is not what was proposed")
 	errSelf      = errors.New("a change is not approved by who proposed it")
+	errNotYours  = errors.New("the change concerns more than administrators")
 	errProposer  = errors.New("who proposed the change is no security administrator any more")
 	errNoSecond  = errors.New("no second security administrator could approve the change")
+	errMixed     = errors.New("nobody could approve the change, but somebody that of the administrators alone")
 	errOutOfTime = errors.New("the change has expired")
 )
 
 // defaultApprovalExpiry is how long a change waits for a second administrator.
 const defaultApprovalExpiry = 72 * time.Hour
 
-// needsApproval reports whether a change waits for a second administrator: its class says so, and the powers are separated, since
-// before that nobody can be told from anybody.
-func (a *App) needsApproval(classes []string, c change) bool {
+// anyPower are the roles of those who may approve a change of administrators.
+var anyPower = []string{registry.RoleSystem, registry.RoleSecurity, registry.RoleAudit}
+
+// needsApproval reports whether a change waits for a second administrator: its class says so, or it gives somebody an administrator's
+// access, whatever is configured; and the powers are separated, since before that nobody can be told from anybody. alone says that it would,
+// but for there being nobody else: it goes through then, since nobody could ever help whoever is left.
+func (a *App) needsApproval(p *plannedChange, classes []string, c change) (needed, alone bool) {
 	if c.own || c.by.whole {
-		return false
+		return false, false
 	}
-	return slices.ContainsFunc(classes, func(class string) bool {
-		// Who can make an administrator, or reset another's password, could otherwise approve his own changes in that name.
-		return slices.Contains(a.Approval, class) || len(a.Approval) > 0 && class == registry.ClassAdministrators
-	})
+	if slices.ContainsFunc(classes, func(class string) bool {
+		return class != registry.ClassAdministrators && slices.Contains(a.Approval, class)
+	}) {
+		return true, false
+	}
+	// Who can make an administrator, or reset another's password, could otherwise act, and approve his own changes, in that name.
+	guarded := slices.Contains(classes, registry.ClassAdministrators) && len(a.Approval) > 0 || registry.Empowers(p.Changes, p.current, p.Next)
+	others := p.current.Others(c.by.name, anyPower...) > 0
+	return guarded && others, guarded && !others
+}
+
+// approver refuses who may not look at, approve or reject a change: security administrators may, and any administrator where it concerns
+// administrators alone. The one who holds a power is not asked by whoever would hand it out: the others watch him.
+func (w administrator) approver(changes []registry.Change) error {
+	if w.may(powerSecurity) == nil || registry.Administrative(changes) {
+		return nil
+	}
+	return errNotYours
+}
+
+// canBeApproved refuses a change that nobody could approve.
+func canBeApproved(p *plannedChange, c change) error {
+	switch {
+	case c.by.whole || p.current.Others(c.by.name, registry.RoleSecurity) > 0:
+		return nil
+	case registry.Administrative(p.Changes) && p.current.Others(c.by.name, anyPower...) > 0:
+		return nil
+	case registry.Empowers(p.Changes, p.current, p.Next):
+		return errMixed
+	}
+	return errNoSecond
+}
+
+// passwordsUnchosen refuses a change that waits for a second person, or waited, and brings an administrator's password that who proposed it
+// knows: what the second person agreed to is that its owner gets another one.
+func passwordsUnchosen(p *plannedChange) error {
+	if chosen := registry.ChosenPasswords(p.Changes, p.declared); len(chosen) > 0 {
+		return adminError(http.StatusUnprocessableEntity,
+			"管理员 %s 的口令不能由提交人写在文件中：请删去其 password，批准时由网关生成，只显示给批准人", strings.Join(chosen, "、"))
+	}
+	return nil
 }
 
 // needsSecond reports whether what can't be undone waits for a second administrator: where any class of changes does.
@@ -45,8 +89,8 @@ func (a *App) needsSecond(by administrator) bool { return !by.whole && len(a.App
 
 // keepPending keeps a change for a second administrator. Secrets that its file gave are in it as hashes only.
 func (a *App) keepPending(ctx context.Context, p *plannedChange, classes []string, c change) (int64, error) {
-	if !c.by.whole && p.current.Enabled(registry.RoleSecurity) < 2 {
-		return 0, errNoSecond
+	if err := canBeApproved(p, c); err != nil {
+		return 0, err
 	}
 	sealed, err := registry.SealDeclaration(p.declared, p.current, vault{a.gateway.keys})
 	if err != nil {
@@ -112,7 +156,26 @@ func (c *adminCall) pendings(q pendingQuery) ([]registry.Pending, error) {
 	if q.Limit <= 0 {
 		q.Limit = 50
 	}
-	return listed(c.app.gateway.store.Pendings().ListPending(c.r.Context(), q.State, q.Limit))
+	asked := q.Limit
+	if c.who.may(powerSecurity) != nil {
+		asked = max(asked, 1000) // what is none of his must not crowd out what waits for him
+	}
+	found, err := listed(c.app.gateway.store.Pendings().ListPending(c.r.Context(), q.State, asked))
+	found = slices.DeleteFunc(found, func(p registry.Pending) bool { return c.who.approver(p.Changes) != nil })
+	return found[:min(len(found), q.Limit)], err
+}
+
+// pendingChange is the one in the path, for who may decide it.
+func (c *adminCall) pendingChange() (registry.Pending, error) {
+	id, err := c.pendingID()
+	if err != nil {
+		return registry.Pending{}, err
+	}
+	p, err := c.app.gateway.store.Pendings().GetPending(c.r.Context(), id)
+	if err == nil {
+		err = c.who.approver(p.Changes)
+	}
+	return p, err
 }
 
 func (c *adminCall) pendingID() (int64, error) {
@@ -132,11 +195,7 @@ type pendingDetail struct {
 }
 
 func (c *adminCall) pending(nothing) (*pendingDetail, error) {
-	id, err := c.pendingID()
-	if err != nil {
-		return nil, err
-	}
-	p, err := c.app.gateway.store.Pendings().GetPending(c.r.Context(), id)
+	p, err := c.pendingChange()
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +205,7 @@ func (c *adminCall) pending(nothing) (*pendingDetail, error) {
 	}
 	declared, err := registry.OpenDeclaration(p.Declaration)
 	if err != nil {
-		return nil, fmt.Errorf("opening pending change %d: %w", id, err)
+		return nil, fmt.Errorf("opening pending change %d: %w", p.ID, err)
 	}
 	out.Rehearsal, err = c.app.rehearse(c.r.Context(), as(declared), change{by: c.who}, 0)
 	switch {
@@ -157,6 +216,9 @@ func (c *adminCall) pending(nothing) (*pendingDetail, error) {
 		return nil, err
 	case !slices.Equal(out.Rehearsal.Changes, p.Changes):
 		out.Fault = adminFailure(errChanged).Error()
+		if c.who.approver(out.Rehearsal.Changes) != nil {
+			out.Rehearsal = nil // it would touch rights by now
+		}
 	}
 	return out, nil
 }
@@ -168,12 +230,7 @@ type decisionRequest struct {
 
 // approve brings a pending change into force.
 func (c *adminCall) approve(q decisionRequest) (*applied, error) {
-	id, err := c.pendingID()
-	if err != nil {
-		return nil, err
-	}
-	store := c.app.gateway.store.Pendings()
-	p, err := store.GetPending(c.r.Context(), id)
+	p, err := c.pendingChange()
 	switch {
 	case err != nil:
 		return nil, err
@@ -191,7 +248,7 @@ func (c *adminCall) approve(q decisionRequest) (*applied, error) {
 	}
 	declared, err := registry.OpenDeclaration(p.Declaration)
 	if err != nil {
-		return nil, fmt.Errorf("opening pending change %d: %w", id, err)
+		return nil, fmt.Errorf("opening pending change %d: %w", p.ID, err)
 	}
 	why := p.Why
 	if q.Note != "" {
@@ -209,7 +266,7 @@ func (a *App) securityAdministrator(name string) bool {
 
 // reject ends a pending change; who proposed it may withdraw it so.
 func (c *adminCall) reject(q decisionRequest) (registry.Pending, error) {
-	id, err := c.pendingID()
+	p, err := c.pendingChange()
 	if err != nil {
 		return registry.Pending{}, err
 	}
@@ -217,12 +274,12 @@ func (c *adminCall) reject(q decisionRequest) (registry.Pending, error) {
 		return registry.Pending{}, err
 	}
 	store := c.app.gateway.store.Pendings()
-	if err := store.DecidePending(c.r.Context(), id, registry.Pending{
+	if err := store.DecidePending(c.r.Context(), p.ID, registry.Pending{
 		State: registry.PendingRejected, DecidedBy: c.who.String(), Decided: time.Now(), Note: q.Note,
 	}); err != nil {
 		return registry.Pending{}, err
 	}
-	return store.GetPending(c.r.Context(), id)
+	return store.GetPending(c.r.Context(), p.ID)
 }
 
 // expirePending marks what nobody decided in time.

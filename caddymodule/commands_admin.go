@@ -41,13 +41,16 @@ func administratorCommands(cmd *cobra.Command) {
 			return err
 		}
 		if asJSON(cmd) {
-			return printJSON(cmd, self)
+			if err := printJSON(cmd, self); err != nil {
+				return err
+			}
 		}
 		switch {
+		case self.Separated && self.Administrator == "":
+			return errors.New("尚未登录：licgate admin login 管理员名")
+		case asJSON(cmd):
 		case !self.Separated:
 			fmt.Fprintln(cmd.OutOrStdout(), "尚未启用三员分立：能连上管理端点的人拥有全部权力。请在 platform.yaml 中声明 administrators")
-		case self.Administrator == "":
-			fmt.Fprintln(cmd.OutOrStdout(), "尚未登录：licgate admin login 管理员名")
 		default:
 			fmt.Fprintf(cmd.OutOrStdout(), "%s（%s）\n", self.Administrator, powerNames[power(self.Role)])
 		}
@@ -70,8 +73,8 @@ func administratorCommands(cmd *cobra.Command) {
 	})
 
 	objects := objectCommands("administrators", "ADMINISTRATOR", "管理员", listAdministrators,
-		objectAction{"disable", "停用管理员并立即结束其登录"}, objectAction{"enable", "启用管理员"},
-		objectAction{"reset-password", "重新生成管理员口令"})
+		objectAction{"disable", "停用管理员并立即结束其登录"}, objectAction{"enable", "启用管理员（须另一名管理员批准）"},
+		objectAction{"reset-password", "重新生成管理员口令（须另一名管理员批准，新口令显示给批准人）"})
 	group(cmd, append([]*cobra.Command{login, logout, me, password}, objects...)...)
 }
 

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -52,6 +53,7 @@ func lockCommand(cmd *cobra.Command) {
 		})
 	})
 	cmd.AddCommand(list)
+	completeKinds(cmd)
 	run(cmd, cobra.ExactArgs(2), func(cmd *cobra.Command, args []string) error {
 		kind, ok := lockKinds[args[0]]
 		if !ok {
@@ -75,6 +77,21 @@ func lockCommand(cmd *cobra.Command) {
 	})
 }
 
+// completeKinds offers the kinds as the first argument, beside what else the command offers.
+func completeKinds(cmd *cobra.Command, more ...string) {
+	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		kinds := slices.Clone(more)
+		for kind, of := range lockKinds {
+			kinds = append(kinds, kind+"\t"+lockNames[of])
+		}
+		slices.Sort(kinds)
+		return kinds, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
 func unknownLockKind(word string) error {
 	var kinds []string
 	for kind := range lockKinds {
@@ -86,6 +103,7 @@ func unknownLockKind(word string) error {
 
 func unlockCommand(cmd *cobra.Command) {
 	cmd.Use = "unlock {app|account|department|item|address|administrator} KEY"
+	completeKinds(cmd, "administrator\t管理员")
 	cmd.Long = "解除锁定。account、address 同时清除登录失败计数；administrator 只清除管理员的登录失败计数（停用的管理员用 licgate admin enable）。"
 	gatewayFlags(cmd)
 	run(cmd, cobra.ExactArgs(2), func(cmd *cobra.Command, args []string) error {
@@ -106,19 +124,26 @@ func unlockCommand(cmd *cobra.Command) {
 		for _, text := range done.Warnings {
 			fmt.Fprintln(cmd.ErrOrStderr(), "注意："+text)
 		}
-		w := cmd.OutOrStdout()
-		switch {
-		case kind == lockAdministrator:
-		case done.Lock:
-			fmt.Fprintf(w, "已解除对%s %s 的锁定\n", lockNames[kind], args[1])
-		default:
-			fmt.Fprintf(w, "%s %s 没有被锁定\n", lockNames[kind], args[1])
-		}
-		if done.Failures {
-			fmt.Fprintln(w, "登录失败计数已清零")
-		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s %s：%s\n", cmp.Or(lockNames[kind], "管理员"), args[1], strings.Join(unlockedTexts(kind, done), "；"))
 		return nil
 	})
+}
+
+// unlockedTexts say what there was to take away: locks of two origins, which are easily taken for one another.
+func unlockedTexts(kind string, done unlockAnswer) []string {
+	var texts []string
+	if kind != lockAdministrator {
+		texts = append(texts, map[bool]string{true: "管理员设置的锁定已解除", false: "没有管理员设置的锁定"}[done.Lock])
+	}
+	switch {
+	case done.LockedOut:
+		texts = append(texts, "登录失败造成的锁定已解除")
+	case done.Failures:
+		texts = append(texts, "登录失败计数已清零")
+	case kind == lockAdministrator || kind == registry.LockAccount || kind == registry.LockAddress && len(done.Warnings) == 0:
+		texts = append(texts, "没有登录失败造成的锁定")
+	}
+	return texts
 }
 
 // longestSpan is how many days a span may have: a hundred years.

@@ -25,8 +25,8 @@ func onboardCommand(cmd *cobra.Command) {
 	list := &cobra.Command{Use: "list", Short: "列出申请表"}
 	gatewayFlags(list)
 	run(list, cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
-		return printTable(cmd, "onboarding", "申请表\t单位\t收到\t经办\t待批变更", func(f registry.Form) string {
-			return fmt.Sprintf("%s\t%s\t%s\t%s\t%d", f.Number, f.Unit, f.Received.Local().Format("2006-01-02 15:04"), f.By, f.Pending)
+		return printTable(cmd, "onboarding", "申请表\t状态\t单位\t收到\t经办\t待批变更", func(f formRow) string {
+			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%d", f.Number, pendingNames[f.State], f.Unit, f.Received.Local().Format("2006-01-02 15:04"), f.By, f.Pending)
 		})
 	})
 	show := &cobra.Command{Use: "show NUMBER", Short: "显示一份申请表、其状态和由它而来的授权"}

@@ -144,7 +144,11 @@ func printApplied(w io.Writer, done appliedAnswer) {
 	printChanges(w, done.Changes)
 	switch {
 	case done.Pending > 0:
-		fmt.Fprintf(w, "共 %d 项变更（%s），须由另一名安全管理员批准后生效：licgate policy approve %d\n", len(done.Changes), classText(done.Classes), done.Pending)
+		who := "另一名安全管理员"
+		if registry.Administrative(done.Changes) {
+			who = "另一名管理员（系统、安全、审计均可）"
+		}
+		fmt.Fprintf(w, "共 %d 项变更（%s），尚未生效，须由%s批准：licgate policy approve %d\n", len(done.Changes), classText(done.Classes), who, done.Pending)
 	case len(done.Changes) == 0:
 		fmt.Fprintf(w, "没有变化，策略版本仍为 %d\n", done.Version)
 	case done.DryRun:

@@ -73,10 +73,12 @@ var reasonTexts = map[policy.Reason]string{
 	policy.ReasonAppNoGrant:    "没有策略允许该应用",
 	policy.ReasonAccountDenied: "策略明确禁止该账户或其角色",
 	policy.ReasonAccountNoRole: "该账户没有允许此操作的角色",
-	policy.ReasonServiceItem:   "该事项不可使用这种证照",
+	policy.ReasonServiceItem:   "事项未登记、不属于该部门，或不可使用这种证照",
 	policy.ReasonUnsure:        "编译后的索引与参照引擎判定不一致，为安全起见拒绝，请立即联系开发方",
 	policy.ReasonUnknown:       "没有这个接口",
 	reasonLocked:               "对象被管理员锁定：licgate lock list",
+	reasonNoApp:                "没有这个应用",
+	reasonNoAccount:            "没有这个账户",
 }
 
 var partTexts = map[string]string{
@@ -88,7 +90,15 @@ var memberTexts = map[string]string{
 }
 
 func printExplanation(w io.Writer, e explained) {
+	if e.Recorded != nil && e.Recorded.Unjudged {
+		printUnjudged(w, e.Recorded)
+		return
+	}
 	verdict := allowText(e.Allow)
+	if nobody := map[policy.Reason]string{reasonNoApp: e.Question.App, reasonNoAccount: e.Question.Account}[e.Reason]; nobody != "" {
+		fmt.Fprintf(w, "%s：%s %s，请核对（%s），策略版本 %d\n", verdict, reasonTexts[e.Reason], nobody, e.Reason, e.Version)
+		return
+	}
 	if e.Question.Field != "" {
 		verdict = map[bool]string{true: "明文显示（调用方要求时）", false: "脱敏"}[e.Allow]
 	}
@@ -113,6 +123,23 @@ func printExplanation(w io.Writer, e explained) {
 			needed = append(needed, fmt.Sprintf("%s为 %s（现为 %s）", memberTexts[d.Member], d.Needed, orNone(d.Asked)))
 		}
 		fmt.Fprintf(w, "  差一点：若%s，第 %d 行即允许%s：%s\n", strings.Join(needed, "，且"), m.Place, partTexts[m.Part], m.Line)
+	}
+}
+
+// printUnjudged says of a request that the policy was not asked about what its record holds.
+func printUnjudged(w io.Writer, r *recorded) {
+	if r.ErrorCode == "" {
+		fmt.Fprintf(w, "%s：这次请求不经策略判定（%s）\n", allowText(r.Allow), r.Outcome)
+		return
+	}
+	fmt.Fprintf(w, "%s：在策略判定之前，错误码 %s：%s\n", allowText(false), r.ErrorCode, r.ErrorText)
+	if text := reasonTexts[policy.Reason(r.Reason)]; text != "" {
+		fmt.Fprintf(w, "  原因：%s（%s）\n", text, r.Reason)
+	} else if r.Reason != "" {
+		fmt.Fprintf(w, "  原因：%s\n", r.Reason)
+	}
+	if r.Remedy != "" {
+		fmt.Fprintf(w, "  处理：%s\n", r.Remedy)
 	}
 }
 

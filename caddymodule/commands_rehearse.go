@@ -64,7 +64,7 @@ func printRehearsal(w io.Writer, r rehearsal) {
 		}
 	}
 	for _, b := range r.Broken {
-		fmt.Fprintf(w, "命名判定不通过，将被拒绝：第 %d 行 %s：应为 %s，将为 %s（%s）\n", b.Line, b.Name, b.Want, allowText(b.Allow), b.Reason)
+		fmt.Fprintln(w, "命名判定不通过，将被拒绝："+b.text("将为"))
 	}
 }
 
@@ -102,8 +102,8 @@ func testCommand() *cobra.Command {
 	test := &cobra.Command{
 		Use: "test [-f decisions.txt]", Short: "检查命名判定：每个版本生效前都须通过的判定，或一份文件中的",
 		Long: "每行一条，例如：\n" +
-			"  婚姻登记可制证: allow app=hydj account=zhangbin interface=create item=305018201 service_item=110103MZ001\n" +
-			"  证件号码不外露: masked app=hydj account=zhangbin item=305018201 field=CYRSFZJHM\n" +
+			"  婚姻登记可制证: allow app=hydj account=110000_zhangbin interface=create item=305018201 service_item=110103MZ001\n" +
+			"  证件号码不外露: masked app=hydj account=110000_zhangbin item=305018201 field=CYRSFZJHM\n" +
 			"网关的文件由 policy { decisions FILE } 指定，默认为数据目录下的 policy/decisions.txt。",
 	}
 	gatewayFlags(test)
@@ -128,7 +128,7 @@ func testCommand() *cobra.Command {
 			}
 		} else {
 			for _, b := range done.Broken {
-				fmt.Fprintf(cmd.OutOrStdout(), "不通过  第 %d 行 %s：应为 %s，实为 %s（%s）\n", b.Line, b.Name, b.Want, allowText(b.Allow), b.Reason)
+				fmt.Fprintln(cmd.OutOrStdout(), "不通过  "+b.text("实为"))
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%d 条中 %d 条通过，策略版本 %d\n", done.Count, done.Count-len(done.Broken), done.Version)
 		}

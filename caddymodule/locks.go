@@ -123,8 +123,9 @@ func (q unlockRequest) about(*adminCall) string {
 
 // unlockAnswer says what there was to take away.
 type unlockAnswer struct {
-	Lock     bool `json:"lock"`     // a lock was there
-	Failures bool `json:"failures"` // failed logins were forgotten (account, address, administrator)
+	Lock      bool `json:"lock"`       // an administrator's lock was there
+	Failures  bool `json:"failures"`   // failed logins were there, and are forgotten (account, address, administrator)
+	LockedOut bool `json:"locked_out"` // they had locked
 	// Warnings say what else there may be to take away.
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -135,33 +136,39 @@ const lockAdministrator = "administrator"
 // removeLock takes a lock away, and for an account or address also what failed logins locked.
 func (c *adminCall) removeLock(q unlockRequest) (unlockAnswer, error) {
 	g := c.app.gateway
-	key := q.Key
-	// What no longer exists may still be locked: the key is taken as it stands then.
-	if canonical, err := registry.CheckLock(q.Kind, q.Key, g.state.Load().registry); err == nil {
-		key = canonical
-	}
 	var answer unlockAnswer
-	var err error
-	if q.Kind == lockAdministrator {
-		err = c.app.admins.Forgive(c.r.Context(), adminAccount(key), netip.Addr{})
-		answer.Failures = err == nil
-		return answer, err
+	forgive := func(m *session.Manager, account string, address netip.Addr) error {
+		was, err := m.Forgive(c.r.Context(), account, address)
+		answer.Failures, answer.LockedOut = was.Failures, was.Locked
+		return err
 	}
+	if q.Kind == lockAdministrator {
+		if _, known := g.state.Load().registry.Administrator(q.Key); !known {
+			return answer, adminError(http.StatusNotFound, "没有管理员 %q，请核对", q.Key)
+		}
+		return answer, forgive(c.app.admins, adminAccount(q.Key), netip.Addr{})
+	}
+	key, unknown := registry.CheckLock(q.Kind, q.Key, g.state.Load().registry)
+	if unknown != nil {
+		key = q.Key // what no longer exists may still be locked: the key is taken as it stands then
+	}
+	var err error
 	if answer.Lock, err = g.store.Locks().RemoveLock(c.r.Context(), q.Kind, key); err != nil {
 		return answer, err
 	}
+	if unknown != nil && !answer.Lock {
+		return answer, adminError(http.StatusNotFound, "%v", unknown)
+	}
 	switch q.Kind {
 	case registry.LockAccount:
-		err = c.app.sessions.Forgive(c.r.Context(), key, netip.Addr{})
-		answer.Failures = err == nil
+		err = forgive(c.app.sessions, key, netip.Addr{})
 	case registry.LockAddress:
 		prefix, bad := netip.ParsePrefix(key)
 		if bad != nil || !session.CountsAsOne(prefix) {
 			answer.Warnings = append(answer.Warnings, "登录失败按单个地址（IPv6 按 /64）计数，网段内的失败计数未清除；请逐个地址解除")
 			break
 		}
-		err = c.app.sessions.Forgive(c.r.Context(), "", prefix.Addr())
-		answer.Failures = err == nil
+		err = forgive(c.app.sessions, "", prefix.Addr())
 	}
 	return answer, errors.Join(err, g.refreshLocks(context.WithoutCancel(c.r.Context())))
 }
@@ -219,7 +226,23 @@ func (c *adminCall) listSessions(q sessionQuery) ([]session.Session, error) {
 	if q.Limit <= 0 {
 		q.Limit = 100
 	}
+	if err := c.knownHolders(sessionEnd{q.App, q.Account, q.Department}); err != nil {
+		return nil, err
+	}
 	return listed(c.app.sessions.List(c.r.Context(), session.Match{AppKey: q.App, Account: q.Account, Department: q.Department}, q.Limit))
+}
+
+// knownHolders refuses names that nobody has: a typing error must not look like somebody without sessions. Who is removed has none.
+func (c *adminCall) knownHolders(q sessionEnd) error {
+	for _, one := range [][2]string{{registry.LockApplication, q.App}, {registry.LockAccount, q.Account}, {registry.LockDepartment, q.Department}} {
+		if one[1] == "" {
+			continue
+		}
+		if _, err := registry.CheckLock(one[0], one[1], c.app.gateway.state.Load().registry); err != nil {
+			return adminError(http.StatusNotFound, "%v", err)
+		}
+	}
+	return nil
 }
 
 type sessionEnd struct {
@@ -231,6 +254,9 @@ type sessionEnd struct {
 func (c *adminCall) endSessions(q sessionEnd) (map[string]int, error) {
 	if q == (sessionEnd{}) {
 		return nil, adminError(http.StatusBadRequest, "请指明要结束哪个应用、账户或部门的会话")
+	}
+	if err := c.knownHolders(q); err != nil {
+		return nil, err
 	}
 	n, err := c.app.sessions.End(c.r.Context(), session.Match{AppKey: q.App, Account: q.Account, Department: q.Department})
 	return map[string]int{"ended": n}, err

@@ -152,44 +152,47 @@ func (c *adminCall) changeAdministrator(q actionRequest) (*applied, error) {
 // changeApplication does one thing to one application, as a version of its own: disable (ends its sessions), enable, reset-secret (at
 // once), rotate-secret (the old one stays good until a time).
 func (a *App) changeApplication(ctx context.Context, key, action string, until time.Time, c change) (*applied, error) {
-	return a.changeOne(ctx, c, func(p *registry.Platform) error {
+	return a.apply(ctx, func(current *registry.Platform) (*registry.Platform, error) {
+		p := &registry.Platform{Applications: slices.Clone(current.Applications)}
 		one := find(p.Applications, func(one *registry.Application) bool { return one.AppKey == key })
 		switch {
 		case one == nil:
-			return errUnknownObject
+			return nil, errUnknownObject
 		case action == "rotate-secret":
 			one.Rotate("", until)
-			return nil
+			return p, nil
 		}
-		return changeState(action, "reset-secret", &one.Disabled, &one.DisabledGiven, &one.Renew)
-	})
+		return p, changeState(action, "reset-secret", &one.Disabled, &one.DisabledGiven, &one.Renew)
+	}, c)
 }
 
 // changeAccount does one thing to one account: disable (ends its sessions), enable, reset-password.
 func (a *App) changeAccount(ctx context.Context, name, action string, c change) (*applied, error) {
-	return a.changeOne(ctx, c, func(p *registry.Platform) error {
+	return a.apply(ctx, func(current *registry.Platform) (*registry.Platform, error) {
+		p := &registry.Platform{Accounts: slices.Clone(current.Accounts)}
 		one := find(p.Accounts, func(one *registry.Account) bool { return one.Account == name })
 		if one == nil {
-			return errUnknownObject
+			return nil, errUnknownObject
 		}
-		return changeState(action, "reset-password", &one.Disabled, &one.DisabledGiven, &one.Renew)
-	})
+		return p, changeState(action, "reset-password", &one.Disabled, &one.DisabledGiven, &one.Renew)
+	}, c)
 }
 
 // changeAdministrator does one thing to one administrator: disable, enable, reset-password, or set-password to one of the own
 // choice.
 func (a *App) changeAdministrator(ctx context.Context, name, action string, c change) (*applied, error) {
-	return a.changeOne(ctx, c, func(p *registry.Platform) error {
+	return a.apply(ctx, func(current *registry.Platform) (*registry.Platform, error) {
+		p := &registry.Platform{Administrators: slices.Clone(current.Administrators)}
 		one := find(p.Administrators, func(one *registry.Administrator) bool { return one.Administrator == name })
 		switch {
 		case one == nil:
-			return errUnknownObject
+			return nil, errUnknownObject
 		case action == "set-password":
-			one.Password = c.password
-			return nil
+			one.Password, one.Own = c.password, true
+			return p, nil
 		}
-		return changeState(action, "reset-password", &one.Disabled, &one.DisabledGiven, &one.Renew)
-	})
+		return p, changeState(action, "reset-password", &one.Disabled, &one.DisabledGiven, &one.Renew)
+	}, c)
 }
 
 func find[T any](all []T, is func(*T) bool) *T {
@@ -213,15 +216,4 @@ func changeState(action, reset string, disabled, given, renew *bool) error {
 		return errUnknownAction
 	}
 	return nil
-}
-
-// changeOne applies a change to one object of what is in force.
-func (a *App) changeOne(ctx context.Context, c change, edit func(*registry.Platform) error) (*applied, error) {
-	return a.apply(ctx, func(current *registry.Platform) (*registry.Platform, error) {
-		p := &registry.Platform{
-			Applications: slices.Clone(current.Applications), Accounts: slices.Clone(current.Accounts),
-			Administrators: slices.Clone(current.Administrators),
-		}
-		return p, edit(p)
-	}, c)
 }

@@ -188,9 +188,6 @@ func (a *App) records(ctx context.Context, q audit.Query, visit func(*audit.Reco
 // auditFolder is where this node's journal lies.
 func (a *App) auditFolder() string { return filepath.Join(a.Data, "audit") }
 
-// reasonNoAccount is the reason of a named decision about an account that is not registered, and for no named department.
-const reasonNoAccount policy.Reason = "no_account"
-
 // brokenExpectation is a named test decision that does not hold.
 type brokenExpectation struct {
 	Name   string        `json:"name"`
@@ -198,6 +195,24 @@ type brokenExpectation struct {
 	Want   string        `json:"want"`
 	Allow  bool          `json:"allow"` // what it is
 	Reason policy.Reason `json:"reason"`
+	// Fault says in Chinese why the decision proves nothing, whatever it is: nobody has that name.
+	Fault string `json:"fault,omitempty"`
+
+	Field string `json:"field,omitempty"` // that it is about
+}
+
+var wantTexts = map[string]string{"allow": "允许", "deny": "拒绝", "clear": "明文", "masked": "脱敏"}
+
+// text says what is wrong; verb is how it is told: 实为, 将为.
+func (b brokenExpectation) text(verb string) string {
+	if b.Fault != "" {
+		return fmt.Sprintf("第 %d 行 %s：%s（%s）", b.Line, b.Name, b.Fault, b.Reason)
+	}
+	is := allowText(b.Allow)
+	if b.Field != "" {
+		is = wantTexts[map[bool]string{true: "clear", false: "masked"}[b.Allow]]
+	}
+	return fmt.Sprintf("第 %d 行 %s：应为%s，%s%s（%s，%s）", b.Line, b.Name, wantTexts[b.Want], verb, is, b.Reason, reasonTexts[b.Reason])
 }
 
 // expectations reads the named test decisions; none where there is no file.
@@ -233,20 +248,23 @@ func (a *App) unmet(st *state) ([]brokenExpectation, error) {
 func (s *state) unmet(all []policy.Expectation) []brokenExpectation {
 	var broken []brokenExpectation
 	for _, e := range all {
+		// What is refused because nobody is there proves nothing of the rights.
+		if reason := s.nobody(e.Request.App, e.Request.Account); reason != "" {
+			broken = append(broken, brokenExpectation{
+				Name: e.Name, Line: e.Line, Want: e.Want, Reason: reason,
+				Fault: reasonTexts[reason] + " " + map[policy.Reason]string{reasonNoApp: e.Request.App, reasonNoAccount: e.Request.Account}[reason] +
+					"，这条判定没有意义：请改用已登记的名称",
+			})
+			continue
+		}
 		if e.Request.Department == "" {
-			one, known := s.registry.Account(e.Request.Account)
-			if !known {
-				// What is refused because nobody is there proves nothing of the rights.
-				broken = append(broken, brokenExpectation{e.Name, e.Line, e.Want, false, reasonNoAccount})
-				continue
-			}
-			e.Request.Department = one.Department
+			e.Request.Department = s.homeOf(e.Request.Account, "")
 		}
 		if e.Met(s.decider) {
 			continue
 		}
 		got := s.explanation(e.Request, e.Field)
-		broken = append(broken, brokenExpectation{e.Name, e.Line, e.Want, got.Allow, got.Reason})
+		broken = append(broken, brokenExpectation{Name: e.Name, Line: e.Line, Want: e.Want, Allow: got.Allow, Reason: got.Reason, Field: e.Field})
 	}
 	return broken
 }
@@ -278,7 +296,7 @@ func brokenExpectations(broken []brokenExpectation) error {
 	var text bytes.Buffer
 	text.WriteString("命名判定未通过，变更未生效：")
 	for _, b := range broken {
-		fmt.Fprintf(&text, "\n第 %d 行 %s：应为 %s，实为 %s（%s）", b.Line, b.Name, b.Want, allowText(b.Allow), b.Reason)
+		text.WriteString("\n" + b.text("实为"))
 	}
 	return adminError(http.StatusConflict, "%s", text.String())
 }

@@ -129,6 +129,7 @@ func TestTailEndsWithLogin(t *testing.T) {
 	aud = g.as("aud")
 	out, ended = aud.tailing()
 	g.as("sec").must("admin", "disable", "aud", "--force")
+	g.as("sys").must("policy", "approve", "1")
 	tailEnded(t, "disabled", out, ended)
 }
 

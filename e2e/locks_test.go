@@ -109,10 +109,68 @@ func TestUnlockForgivesFailures(t *testing.T) {
 	if last.code() != "20004" {
 		t.Fatalf("after six failures: %s", last.raw)
 	}
-	g.must("unlock", "account", "zhangbin")
-	g.must("unlock", "address", "127.0.0.1")
-	g.must("unlock", "address", "::1")
+	// What an administrator locked and what failed logins locked are told apart.
+	if out := g.must("unlock", "account", "zhangbin"); out != "账户 zhangbin：没有管理员设置的锁定；登录失败造成的锁定已解除\n" {
+		t.Errorf("of an account that failed logins locked: %s", out)
+	}
+	if out := g.must("unlock", "address", "127.0.0.1") + g.must("unlock", "address", "::1"); strings.Count(out, "没有管理员设置的锁定；登录失败造成的锁定已解除") != 1 ||
+		strings.Count(out, "没有管理员设置的锁定；没有登录失败造成的锁定") != 1 {
+		t.Errorf("of addresses, one of which failed logins locked: %s", out)
+	}
 	g.login("hydj", "zhangbin")
+	g.must("lock", "account", "zhangbin", "--reason", "x")
+	if out := g.must("unlock", "account", "zhangbin"); out != "账户 zhangbin：管理员设置的锁定已解除；没有登录失败造成的锁定\n" {
+		t.Errorf("of an account that an administrator locked: %s", out)
+	}
+}
+
+// TestUnknownNamesAreRefused: a typing error does not look like somebody who has no session, or no lock.
+func TestUnknownNamesAreRefused(t *testing.T) {
+	t.Parallel()
+	g := start(t)
+	g.apply(platform)
+	for want, args := range map[string][]string{
+		`session end：没有账户 "nosuch"，请核对`:         {"session", "end", "--account", "nosuch"},
+		`session end：没有应用 "nosuch"，请核对`:         {"session", "end", "--app", "nosuch"},
+		`session end：没有单位 "nosuch"，请核对`:         {"session", "end", "--department", "nosuch"},
+		`session list：没有账户 "nosuch"，请核对`:        {"session", "list", "--account", "nosuch"},
+		`licgate lock：没有账户 "nosuch"，请核对`:        {"lock", "account", "nosuch", "--reason", "x"},
+		`licgate unlock：没有账户 "nosuch"，请核对`:      {"unlock", "account", "nosuch"},
+		`licgate unlock：没有应用 "nosuch"，请核对`:      {"unlock", "app", "nosuch"},
+		`licgate unlock：没有单位 "nosuch"，请核对`:      {"unlock", "department", "nosuch"},
+		`licgate unlock：没有证照目录 "305018299"，请核对`: {"unlock", "item", "305018299"},
+		`licgate unlock：没有管理员 "nosuch"，请核对`:     {"unlock", "administrator", "nosuch"},
+		`licgate unlock：应当是 IP 地址或网段`:           {"unlock", "address", "nosuch"},
+	} {
+		g.refused(want, args...)
+	}
+	// What is gone may still be locked.
+	g.must("lock", "account", "maker", "--reason", "x")
+	g.apply(edited("  - {account: maker, name: 制证人, department: 11110000000021135M, roles: [issuer]}\n", ""))
+	if out := g.must("unlock", "account", "maker"); !strings.Contains(out, "管理员设置的锁定已解除") {
+		t.Errorf("unlock of an account that is gone: %s", out)
+	}
+	g.refused(`没有账户 "maker"，请核对`, "unlock", "account", "maker")
+}
+
+// TestCompletion: the shell is offered what may be locked and unlocked.
+func TestCompletion(t *testing.T) {
+	t.Parallel()
+	g := prepare(t)
+	for what, words := range map[string][]string{
+		"lock":   {"list", "account", "address", "app", "department", "item"},
+		"unlock": {"account", "address", "administrator", "app", "department", "item"},
+	} {
+		out := g.must("__complete", what, "")
+		for _, word := range words {
+			if !strings.Contains("\n"+out, "\n"+word+"\t") {
+				t.Errorf("%s: no %s in %s", what, word, out)
+			}
+		}
+	}
+	if out := g.must("completion", "bash"); !strings.Contains(out, "licgate") {
+		t.Errorf("the script: %.200s", out)
+	}
 }
 
 // TestSecretRotation: two secrets are good until the old one's end; the last use of each is shown; a reset acts at once.

@@ -37,9 +37,15 @@ func TestOnboarding(t *testing.T) {
 		t.Errorf("handed in: %s", out)
 	}
 	sec.refused("已经提交过", "onboard", "-f", file)
+	if out := sec.must("onboard", "list"); !strings.Contains(out, "状态") || !strings.Contains(out, "SQ-2026-0001  待批") {
+		t.Errorf("the list: %s", out)
+	}
 	sec.refused("另一名安全管理员", "policy", "approve", "1")
 	secrets := filepath.Join(g.dir, "new.json")
 	sec2.must("policy", "approve", "1", "--secrets-out", secrets)
+	if out := sec.must("onboard", "list"); !strings.Contains(out, "SQ-2026-0001  已批准") {
+		t.Errorf("the list after approval: %s", out)
+	}
 	text, err := os.ReadFile(secrets)
 	if err != nil {
 		t.Fatal(err)

@@ -70,6 +70,54 @@ func TestPolicyHistory(t *testing.T) {
 	}
 }
 
+// TestExplainUnjudged: a request that was refused before the policy was asked is explained by what its record holds, and a question about
+// nobody by that.
+func TestExplainUnjudged(t *testing.T) {
+	t.Parallel()
+	g := start(t)
+	g.apply(platform)
+	c := g.login("hydj", "zhangbin")
+	a := c.post("/license/"+marriage+"/create", object{"data": object{
+		"data_fields": marriageFields("X-1"), "operator": operator(), "service_item_code": "110103NOSUCH", "service_item_name": "婚姻登记", "biz_num": "1",
+	}})
+	id, _ := a.body["response_id"].(string)
+	if a.code() != "30003" {
+		t.Fatalf("with an unknown service item: %s", a.raw)
+	}
+	out := g.must("policy", "explain", "--response-id", id)
+	for _, want := range []string{"拒绝：在策略判定之前，错误码 30003：事项编码未登记", "原因：事项未登记、不属于该部门，或不可使用这种证照（service_item）", "处理：使用本部门已登记"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in %s", want, out)
+		}
+	}
+	var told struct {
+		Allow    bool
+		Reason   string
+		Recorded struct {
+			ErrorCode string `json:"error_code"`
+			Unjudged  bool
+			Remedy    string
+		}
+	}
+	if err := json.Unmarshal([]byte(g.must("policy", "explain", "--json", "--response-id", id)), &told); err != nil || told.Allow || told.Reason != "service_item" ||
+		told.Recorded.ErrorCode != "30003" || !told.Recorded.Unjudged || told.Recorded.Remedy == "" {
+		t.Errorf("as JSON: %v %+v", err, told)
+	}
+	// One that no token came with has no reason of its own.
+	a = (&caller{g: g}).get("/license_item/list")
+	id, _ = a.body["response_id"].(string)
+	if out := g.must("policy", "explain", "--response-id", id); !strings.Contains(out, "错误码 20001") || !strings.Contains(out, "处理：调用登录接口") {
+		t.Errorf("without a token: %s", out)
+	}
+	question := []string{"policy", "explain", "--item", marriage, "--interface", "create", "--app"}
+	if out := g.must(append(question, "nosuch", "--account", "zhangbin")...); !strings.Contains(out, "拒绝：没有这个应用 nosuch，请核对（no_app）") {
+		t.Errorf("of an unknown application: %s", out)
+	}
+	if out := g.must(append(question, "hydj", "--account", "nosuch")...); !strings.Contains(out, "拒绝：没有这个账户 nosuch，请核对（no_account）") {
+		t.Errorf("of an unknown account: %s", out)
+	}
+}
+
 // TestApply: what administrators see of a declaration, good and bad.
 func TestApply(t *testing.T) {
 	t.Parallel()

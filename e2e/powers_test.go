@@ -85,6 +85,8 @@ func TestThreePowers(t *testing.T) {
 
 	nobody, sys, sec, aud := g.as(""), g.as("sys"), g.as("sec"), g.as("aud")
 	nobody.refused("请先登录", "policy", "history")
+	nobody.refused("尚未登录", "admin", "whoami")
+	nobody.refused("尚未登录", "admin", "whoami", "--json")
 	nobody.refused("请先登录", "export")
 	nobody.refused("请先登录", "audit", "search")
 	nobody.refused("请先登录", "app", "disable", "hydj")
@@ -129,6 +131,7 @@ func TestThreePowers(t *testing.T) {
 	}
 	sec.must("policy", "rollback", "1")
 	sec.must("admin", "disable", "sec", "--force")
+	sys.must("policy", "approve", "1")
 	nobody.must("policy", "history") // no security administrator: the powers are whole again
 }
 

@@ -118,6 +118,14 @@ func TestNamedDecisions(t *testing.T) {
 	if out := g.must("policy", "history"); strings.Contains(out, "版本 2") {
 		t.Errorf("a broken version was accepted: %s", out)
 	}
+	// Who is refused because nobody has that name proves nothing, and the text does not contradict itself.
+	write(t, decisions, "无人: deny app=readonly account=nosuch interface=abolish item=305018201\n无此系统: deny app=nosuch account=seer interface=abolish item=305018201\n"+
+		"反了: clear app=readonly account=seer item=305018201 field=CYRSFZJHM\n")
+	out, _, code := g.command("policy", "test")
+	if code != 1 || !strings.Contains(out, "无人：没有这个账户 nosuch，这条判定没有意义") || !strings.Contains(out, "无此系统：没有这个应用 nosuch，这条判定没有意义") ||
+		strings.Contains(out, "deny") || !strings.Contains(out, "反了：应为明文，实为脱敏（app_no_grant，") {
+		t.Errorf("decisions about nobody: exit %d %s", code, out)
+	}
 	write(t, decisions, "外局不可废止: deny app=readonly\n")
 	g.refused("第 1 行", "apply", "-f", file)
 	write(t, decisions, "")

@@ -345,6 +345,8 @@ func TestAdminRefusesOddInput(t *testing.T) {
 		"a long way back":      {sec, "policy/plan", nil, object{"file": "accounts: []", "days": 1000}, 422, "days"},
 		"two lines for keys":   {sys, "keys/rotate", nil, object{"why": "x\ny"}, 422, "why"},
 		"two lines for shreds": {sec, "keys/shred", nil, object{"licence": "X", "confirm": "X", "why": "x\ny"}, 422, "why"},
+		"an unconfirmed shred": {sec, "keys/shred", nil, object{"licence": "X", "why": "x"}, 428, "请用 --confirm"},
+		"no such interface":    {sec, "policy/who", nil, object{"item": marriage, "interface": "nosuch"}, 422, "请核对 --interface、--field"},
 		"a credential":         {sys, "credential", nil, object{"identity": holderID}, 403, "安全管理员"},
 		"a long login":         {"", "administrators/login", nil, object{"administrator": strings.Repeat("x", 70<<10)}, 413, "64 KiB"},
 		"another's password":   {sec, "administrators/aud/set-password", nil, object{}, 404, "操作"},
@@ -414,15 +416,23 @@ func TestOldCredentialsOnAnotherNode(t *testing.T) {
 	second.run()
 	first.apply(platform + powers)
 	second.secrets = first.secrets
-	sec := first.token("sec", first.ownPassword("sec"))
+	sec, sys := first.token("sec", first.ownPassword("sec")), first.token("sys", first.ownPassword("sys"))
 	aud := first.ownPassword("aud")
 	await(t, "the passwords on the second node", func() bool { return second.guess("aud", aud) == http.StatusOK })
 
 	for range 3 {
 		first.administer("POST", "registry/applications/hydj/reset-secret", sec, nil, object{})
-		first.administer("POST", "administrators/aud/reset-password", sec, nil, object{})
+		_, text := first.administer("POST", "administrators/aud/reset-password", sec, nil, object{})
+		var waiting struct{ Pending int64 }
+		if err := json.Unmarshal([]byte(text), &waiting); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		if status, text := first.administer("POST", fmt.Sprintf("policy/pending/%d/approve", waiting.Pending), sys, nil, object{}); status != http.StatusOK {
+			t.Fatalf("approve: %d %s", status, text)
+		}
 		var opened []string
-		status, text := second.administer("POST", "administrators/login", "", nil, object{"administrator": "aud", "password": aud})
+		var status int
+		status, text = second.administer("POST", "administrators/login", "", nil, object{"administrator": "aud", "password": aud})
 		if status == http.StatusOK {
 			var s struct{ Token string }
 			if err := json.Unmarshal([]byte(text), &s); err != nil {

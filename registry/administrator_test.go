@@ -55,7 +55,7 @@ func TestPlanAdministrators(t *testing.T) {
 		{
 			"two change places",
 			[]string{"role: system", "role: audit, disabled: true", "role: audit, identity", "role: system, identity"},
-			[]string{"~ 管理员 shenji：role audit → system", "~ 管理员 xitong：role system → audit", "~ 管理员 xitong：disabled false → true"},
+			[]string{"~ 管理员 shenji：role audit → system", "~ 管理员 xitong：role system → audit", "~ 管理员 xitong：停用"},
 		},
 		{"renamed", []string{"administrator: shenji", "administrator: shenji2"}, []string{"- 管理员 shenji", "+ 管理员 shenji2"}},
 	} {

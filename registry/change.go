@@ -61,6 +61,10 @@ func (c Change) String() string {
 	}
 	line := "~ " + subject + "：" + c.Field + " "
 	switch {
+	case c.Field == "disabled":
+		return "~ " + subject + "：" + disabledText(c.New)
+	case c.Field == previousSecret:
+		return "~ " + subject + "：轮换前的密钥 " + c.value(c.Old) + " → " + c.value(c.New)
 	case c.Old == hidden && c.New == hidden:
 		return line + "已更换"
 	case c.New == hidden:
@@ -74,6 +78,14 @@ func named(name string) string {
 		return ""
 	}
 	return "（" + name + "）"
+}
+
+// previousSecret is the Field of the secret before a rotation, while it stays good.
+const previousSecret = "previous_secret"
+
+// disabledText says what the member disabled means.
+func disabledText(value string) string {
+	return map[string]string{"true": "停用", "false": "启用"}[value]
 }
 
 // value shows what an empty value means: of a list of restrictions, that there is none.

@@ -116,7 +116,7 @@ func TestPlanChanges(t *testing.T) {
 				"~ 应用 hydj：ip_allow 127.0.0.0/8 → 10.0.0.0/8、10.1.1.1",
 				"~ 应用 hydj：rate.per_second 200 → （无）",
 				"~ 应用 hydj：rate.per_minute （无） → 9",
-				"~ 应用 hydj：disabled false → true",
+				"~ 应用 hydj：停用",
 			},
 		},
 		{
@@ -137,7 +137,7 @@ func TestPlanChanges(t *testing.T) {
 		{
 			"account",
 			[]string{"name: 张彬", "name: 张斌", "[issuer, user]", "[user]", "roles:", "disabled: true, roles:"},
-			[]string{"~ 账户 110000_zhangbin：name 已更换", "~ 账户 110000_zhangbin：roles issuer、user → user", "~ 账户 110000_zhangbin：disabled false → true"},
+			[]string{"~ 账户 110000_zhangbin：name 已更换", "~ 账户 110000_zhangbin：roles issuer、user → user", "~ 账户 110000_zhangbin：停用"},
 		},
 		{
 			"account renamed",

@@ -82,7 +82,13 @@ func (d *differ) detail(members func()) string {
 	members()
 	var words []string
 	for _, c := range d.changes[before:] {
-		if c.Field != "name" {
+		switch c.Field {
+		case "name":
+		case "disabled":
+			words = append(words, disabledText(c.New))
+		case previousSecret:
+			words = append(words, "轮换前的密钥 "+c.value(c.New))
+		default:
 			words = append(words, c.Field+" "+c.value(c.New))
 		}
 	}
@@ -243,7 +249,7 @@ func (d *differ) application(a, b *Application) {
 // previousSecret tells which replaced secret is good beside the new one, by its end. Another one with the same end is a change too.
 func (d *differ) previousSecret(a, b *Application) {
 	if old, now := previousText(a), previousText(b); old != now || a.PreviousHash != b.PreviousHash {
-		d.changes = append(d.changes, Change{Action: actionChange, Kind: d.kind, Key: d.key, Field: "previous_secret", Old: old, New: now})
+		d.changes = append(d.changes, Change{Action: actionChange, Kind: d.kind, Key: d.key, Field: previousSecret, Old: old, New: now})
 	}
 }
 

@@ -99,14 +99,14 @@ func CheckLock(kind, key string, p *Snapshot) (canonicalKey string, err error) {
 	case LockAddress:
 		prefix, fault := lockPrefix(key)
 		if fault != "" {
-			return "", Problems{{Path: "key", Message: fault}}
+			return "", Problems{{Message: fault}}
 		}
 		return prefix.String(), nil
 	default:
 		return "", Problems{{Path: "kind", Message: lockKinds.fault(kind)}}
 	}
 	if !known {
-		return "", Problems{{Path: "key", Message: "没有" + lockKinds.names[kind] + " " + quote(key) + "，请核对"}}
+		return "", Problems{{Message: "没有" + lockKinds.names[kind] + " " + quote(key) + "，请核对"}}
 	}
 	return canonical, nil
 }

@@ -11,8 +11,8 @@ func TestCheckLock(t *testing.T) {
 	t.Parallel()
 	s := NewSnapshot(load(t, "everything.yaml"))
 	const (
-		shape = "key：应当是 IP 地址或网段，如 10.1.2.3、10.0.0.0/8、2001:db8::/32"
-		all   = "key：不能锁定全部地址，请缩小网段"
+		shape = "应当是 IP 地址或网段，如 10.1.2.3、10.0.0.0/8、2001:db8::/32"
+		all   = "不能锁定全部地址，请缩小网段"
 	)
 	for _, test := range []struct{ kind, key, want, fault string }{
 		{LockApplication, "10086", "10086", ""},
@@ -21,11 +21,11 @@ func TestCheckLock(t *testing.T) {
 		{LockItem, "305018201", "305018201", ""},
 		{LockItem, "305018201006939684110000", "305018201", ""}, // by its basic part
 		{LockItem, "123456789", "123456789006939684110000", ""},
-		{LockApplication, "110000", "", `key：没有应用 "110000"，请核对`},
-		{LockAccount, "10086", "", `key：没有账户 "10086"，请核对`},
-		{LockAccount, "007", "", `key：没有账户 "007"，请核对`}, // an administrator is none
-		{LockDepartment, "", "", `key：没有单位 ""，请核对`},
-		{LockItem, "30501820", "", `key：没有证照目录 "30501820"，请核对`},
+		{LockApplication, "110000", "", `没有应用 "110000"，请核对`},
+		{LockAccount, "10086", "", `没有账户 "10086"，请核对`},
+		{LockAccount, "007", "", `没有账户 "007"，请核对`}, // an administrator is none
+		{LockDepartment, "", "", `没有单位 ""，请核对`},
+		{LockItem, "30501820", "", `没有证照目录 "30501820"，请核对`},
 		{"", "a", "", "kind：缺少锁定对象，可用 application（应用）、account（账户）、department（单位）、item（证照目录）、address（地址）"},
 		{
 			"app", "10086", "",

@@ -150,11 +150,12 @@ func (p *planner) administrators(current, next []Administrator) error {
 		if a.IdentitySealed, err = p.identity(context, a.IdentityNum, a.IdentitySealed, old.IdentitySealed); err != nil {
 			return err
 		}
-		a.Password, a.IdentityNum, a.Renew = "", "", false
 		a.PasswordTime, a.PasswordGiven = old.PasswordTime, old.PasswordGiven
 		if a.PasswordHash != old.PasswordHash {
-			a.PasswordTime, a.PasswordGiven = p.now, p.by != a.Administrator
+			// Not by whom it is in force: an administrator may approve what somebody else chose for him.
+			a.PasswordTime, a.PasswordGiven = p.now, !a.Own
 		}
+		a.Password, a.IdentityNum, a.Renew, a.Own = "", "", false, false
 		if err := p.person(a, p.object("administrators", i, a.Administrator), holders); err != nil {
 			return err
 		}

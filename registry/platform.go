@@ -154,6 +154,7 @@ type Administrator struct {
 	IdentitySealed []byte `yaml:"-" json:"identity_sealed,omitempty"`
 	Password       string `yaml:"password,omitempty" json:"-"` // only in a file; generated when omitted and new
 	Renew          bool   `yaml:"-" json:"-"`                  // as in Account
+	Own            bool   `yaml:"-" json:"-"`                  // its owner chose Password
 	PasswordHash   string `yaml:"-" json:"password_hash,omitempty"`
 	PasswordTime   string `yaml:"-" json:"password_time,omitempty"` // when it was set, as other times shown
 	// PasswordGiven says that somebody else set it: the administrator must change it before anything else (GB/T 22239 8.1.4).

@@ -27,7 +27,7 @@ func TestRotate(t *testing.T) {
 	const at, until = "2024-03-02 07:30:00.005", "(至 2024-03-09 07:30:00)"
 	week := tuesday.Add(7 * 24 * time.Hour)
 	rotated := plan(t, v, first, edit(first, func(a *Application) { a.Rotate("a secret of our own", week) }), "b", tuesday)
-	wantLines(t, rotated.Changes, "~ 应用 hydj：secret 已更换", "~ 应用 hydj：previous_secret （无） → "+until)
+	wantLines(t, rotated.Changes, "~ 应用 hydj：secret 已更换", "~ 应用 hydj：轮换前的密钥 （无） → "+until)
 	after := rotated.Next.Applications[0]
 	if !v.VerifySecret("hydj", after.SecretHash, "a secret of our own") || after.Secret != "" || after.SecretTime != at {
 		t.Errorf("rotated to %+v", after)
@@ -64,22 +64,22 @@ func TestRotate(t *testing.T) {
 		},
 		{
 			"a reset of a copy", edit(rotated.Next, func(a *Application) { a.Secret = "third secret" }), wednesday,
-			[]string{"~ 应用 hydj：secret 已更换", "~ 应用 hydj：previous_secret " + until + " → （无）"},
+			[]string{"~ 应用 hydj：secret 已更换", "~ 应用 hydj：轮换前的密钥 " + until + " → （无）"},
 			"",
 		},
 		{
 			"a file with the first secret", load(t, "contract.yaml"), wednesday,
-			[]string{"~ 应用 hydj：secret 已更换", "~ 应用 hydj：previous_secret " + until + " → （无）"},
+			[]string{"~ 应用 hydj：secret 已更换", "~ 应用 hydj：轮换前的密钥 " + until + " → （无）"},
 			"",
 		},
 		{
 			"rotated again", edit(rotated.Next, func(a *Application) { a.Rotate("third secret", fortnight) }), wednesday,
-			[]string{"~ 应用 hydj：secret 已更换", "~ 应用 hydj：previous_secret " + until + " → (至 2024-03-17 07:30:00)"},
+			[]string{"~ 应用 hydj：secret 已更换", "~ 应用 hydj：轮换前的密钥 " + until + " → (至 2024-03-17 07:30:00)"},
 			after.SecretHash,
 		},
 		{
 			"rotated again, with the same end", edit(rotated.Next, func(a *Application) { a.Rotate("third secret", week) }), wednesday,
-			[]string{"~ 应用 hydj：secret 已更换", "~ 应用 hydj：previous_secret " + until + " → " + until},
+			[]string{"~ 应用 hydj：secret 已更换", "~ 应用 hydj：轮换前的密钥 " + until + " → " + until},
 			after.SecretHash,
 		},
 		{"just before its end", &Platform{}, week.Add(-time.Second), nil, before.SecretHash},

@@ -49,6 +49,10 @@ func TestRenew(t *testing.T) {
 	// The own choice is nobody's gift.
 	own := slices.Clone(current.Administrators)
 	own[0].Password = "My-own-choice-1"
+	if next := plan(t, v, current, &Platform{Administrators: slices.Clone(own)}, own[0].Administrator, tuesday).Next; !next.Administrators[0].PasswordGiven {
+		t.Error("what somebody else chose and its owner approved is taken for the own choice")
+	}
+	own[0].Own = true
 	if next := plan(t, v, current, &Platform{Administrators: own}, own[0].Administrator, tuesday).Next; next.Administrators[0].PasswordGiven || !next.Administrators[1].PasswordGiven {
 		t.Errorf("after the own choice: %+v", next.Administrators[:2])
 	}

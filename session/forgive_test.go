@@ -102,8 +102,16 @@ func TestForgive(t *testing.T) {
 				b.refused(t, "guess", with(func(g *session.Credentials) { g.Password, g.Address = "guess", from }), session.ErrCredentials)
 			}
 			given, _ := netip.ParseAddr(c.address)
-			if err := b.Forgive(t.Context(), c.account, given); err != nil {
+			was, err := b.Forgive(t.Context(), c.account, given)
+			if err != nil {
 				t.Fatal(err)
+			}
+			met := name != "the address as an account" && name != "nobody" // each of the others names one of the two that were locked
+			if want := (session.Forgiven{Failures: met, Locked: met}); was != want {
+				t.Errorf("forgiven %+v, want %+v", was, want)
+			}
+			if again, err := b.Forgive(t.Context(), c.account, given); err != nil || again != (session.Forgiven{}) {
+				t.Errorf("forgiven again: %+v, %v", again, err)
 			}
 			right := with(func(g *session.Credentials) { g.Address = from })
 			if c.lockedBy > 0 {
@@ -124,17 +132,18 @@ func TestForgiveWhenTheStoreFails(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.Store = flaky{b.store, map[string]bool{"Clear": true}}
-	for name, err := range map[string]error{
-		"account": b.Forgive(t.Context(), "zhang", netip.Addr{}), "address": b.Forgive(t.Context(), "", office), "both": b.Forgive(t.Context(), "zhang", office),
-	} {
-		if !errors.Is(err, errBackend) {
+	for name, who := range map[string]struct {
+		account string
+		address netip.Addr
+	}{"account": {"zhang", netip.Addr{}}, "address": {"", office}, "both": {"zhang", office}} {
+		if _, err := b.Forgive(t.Context(), who.account, who.address); !errors.Is(err, errBackend) {
 			t.Errorf("%s: error %v, want the backend's", name, err)
 		}
 	}
 	// What was asked for is tried, though the other failed.
 	b.Store = failsOnce{b.store, new(atomic.Bool)}
 	b.refused(t, "guess", with(func(c *session.Credentials) { c.Password = "guess" }), session.ErrCredentials)
-	if err := b.Forgive(t.Context(), "zhang", office); !errors.Is(err, errBackend) {
+	if _, err := b.Forgive(t.Context(), "zhang", office); !errors.Is(err, errBackend) {
 		t.Errorf("error %v, want the backend's", err)
 	}
 	if a, err := b.store.Attempt(t.Context(), b.Digest([]byte("address\x00"+office.String()))); err != nil || a != (session.Attempt{}) {

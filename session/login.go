@@ -273,17 +273,32 @@ func (m *Manager) forget(ctx context.Context, locks []lock, counted []Attempt) e
 }
 
 // Forgive forgets the failed logins of an account name, and of an address (IPv6: of its /64), and unlocks them: an administrator
-// knows what happened. An empty name and an invalid address are passed over. Nobody's failures are no error.
-func (m *Manager) Forgive(ctx context.Context, account string, address netip.Addr) error {
-	var errs []error
+// knows what happened. An empty name and an invalid address are passed over. Nobody's failures are no error. What comes back is what there
+// was to forgive.
+func (m *Manager) Forgive(ctx context.Context, account string, address netip.Addr) (Forgiven, error) {
+	var keys [][]byte
 	if account != "" {
-		errs = append(errs, m.Store.Clear(ctx, m.accountKey(account)))
+		keys = append(keys, m.accountKey(account))
 	}
 	if address.IsValid() {
-		errs = append(errs, m.Store.Clear(ctx, m.addressKey(canonical(address))))
+		keys = append(keys, m.addressKey(canonical(address)))
+	}
+	var was Forgiven
+	var errs []error
+	for _, key := range keys {
+		a, err := m.Store.Attempt(ctx, key)
+		was.Failures = was.Failures || a != (Attempt{})
+		was.Locked = was.Locked || m.now().Before(a.Until)
+		errs = append(errs, err, m.Store.Clear(ctx, key))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("session: clearing login failures: %w", err)
+		return was, fmt.Errorf("session: clearing login failures: %w", err)
 	}
-	return nil
+	return was, nil
+}
+
+// Forgiven says what stood against who is forgiven.
+type Forgiven struct {
+	Failures bool // failed logins were counted
+	Locked   bool // they locked
 }

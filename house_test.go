@@ -18,29 +18,30 @@ import (
 var rooms = map[string][]string{
 	".":                       {"caddymodule"},
 	"cmd/licgate":             {"caddymodule"},
-	"cmd/licgate-verify":      {"audit", "audit/evidence", "audit/ledger"},
-	"caddymodule":             {"archive", "audit", "audit/anchor", "audit/evidence", "audit/ledger", "audit/sink", "audit/witness", "client", "gm", "licence", "masking", "policy", "protocol", "redact", "registry", "render", "seal", "session", "session/redisstore", "store"},
-	"protocol":                {},
-	"registry":                {},
+	"cmd/licgate-verify":      {"audit", "audit/evidence", "audit/ledger", "beijing"},
+	"caddymodule":             {"archive", "audit", "audit/anchor", "audit/evidence", "audit/ledger", "audit/sink", "audit/witness", "beijing", "client", "gm", "licence", "masking", "policy", "protocol", "redact", "registry", "render", "seal", "session", "session/redisstore", "store"},
+	"beijing":                 {},
+	"protocol":                {"beijing"},
+	"registry":                {"beijing"},
 	"registry/registrytest":   {"registry"},
 	"policy":                  {},
 	"masking":                 {},
 	"redact":                  {},
-	"gm":                      {},
-	"seal":                    {"gm"},
+	"gm":                      {"beijing"},
+	"seal":                    {"beijing", "gm"},
 	"session":                 {"gm"},
 	"session/redisstore":      {"gm", "session"},
 	"session/sessiontest":     {"session"},
-	"licence":                 {"gm"},
+	"licence":                 {"beijing", "gm"},
 	"licence/licencetest":     {"licence"},
-	"audit":                   {"audit/evidence", "audit/ledger"},
+	"audit":                   {"audit/evidence", "audit/ledger", "beijing"},
 	"audit/anchor":            {"audit/evidence", "audit/ledger"},
 	"audit/evidence":          {"audit/ledger"},
 	"audit/ledger":            {"gm"},
 	"audit/ledger/ledgertest": {"audit/ledger"},
 	"audit/sink":              {},
 	"audit/witness":           {"audit/ledger"},
-	"render":                  {"licence"},
+	"render":                  {"beijing", "licence"},
 	"store":                   {"gm", "licence", "policy", "registry", "session", "store/migrations"},
 	"store/storetest":         {"gm", "store"},
 	"store/migrations":        {},
@@ -50,7 +51,7 @@ var rooms = map[string][]string{
 	"bench/policy":            {"policy"},
 	"examples/demo":           {},
 	"client":                  {},
-	"archive":                 {},
+	"archive":                 {"beijing"},
 	"gm/gmtest":               {"gm"},
 	"bench/gm":                {"gm"},
 	"bench/masking":           {"masking"},
@@ -171,6 +172,22 @@ func TestFilesAreShort(t *testing.T) {
 	sources(t, func(_, path string, text []byte) {
 		if n := bytes.Count(text, []byte("\n")); n > maxLines {
 			t.Errorf("%s has %d lines: no file past %d without a good reason", path, n, maxLines)
+		}
+	})
+}
+
+// TestTimesArePeoplesInOneZone: one instant is never shown as two. Whatever the machine's zone is, people read and write Beijing time, by
+// package beijing alone.
+func TestTimesArePeoplesInOneZone(t *testing.T) {
+	t.Parallel()
+	sources(t, func(dir, path string, text []byte) {
+		if dir == "beijing" || strings.HasSuffix(path, "_test.go") || strings.HasSuffix(dir, "test") {
+			return
+		}
+		for _, word := range []string{".Local()", "time.Local", "time.FixedZone(", "time.LoadLocation(", "time.Now().Format("} {
+			if bytes.Contains(text, []byte(word)) {
+				t.Errorf("%s says %s: what people read is Beijing time, by package beijing", path, word)
+			}
 		}
 	})
 }

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"licgate/beijing"
 )
 
 // Folder is an archive on disk, open for writing by one process. Safe for concurrent use.
@@ -223,7 +225,7 @@ func (f *Folder) Put(e Entry, file File) error {
 	sum := sha256.Sum256(file.Data)
 	line := indexLine{
 		Item: e.Item, Code: e.Code, IssueDate: e.IssueDate, Name: f.name(e.Code), Size: int64(len(file.Data)), SHA256: hex.EncodeToString(sum[:]),
-		At: f.now().In(shanghai).Format(time.RFC3339), ResponseID: file.ResponseID,
+		At: beijing.Format(f.now(), time.RFC3339), ResponseID: file.ResponseID,
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -232,9 +234,6 @@ func (f *Folder) Put(e Entry, file File) error {
 	}
 	return nil
 }
-
-// shanghai is Asia/Shanghai, which keeps no summer time.
-var shanghai = time.FixedZone("Asia/Shanghai", 8*60*60)
 
 // Close gives the folder back.
 func (f *Folder) Close() error {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"path/filepath"
 	"time"
+
+	"licgate/beijing"
 )
 
 // writer puts groups of records on disk, one at a time. What each failure and crash leaves:
@@ -82,7 +84,7 @@ func (w *writer) put(b []byte) error {
 }
 
 // dayOf names the day of a segment.
-func dayOf(t time.Time) string { return t.Local().Format(time.DateOnly) }
+func dayOf(t time.Time) string { return beijing.Date(t) }
 
 // full reports whether the segment has to end: by its size, or because another day has come.
 func (w *writer) full() bool {

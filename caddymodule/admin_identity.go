@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"licgate/beijing"
 	"licgate/gm"
 	"licgate/registry"
 	"licgate/session"
@@ -213,7 +214,7 @@ func adminLoginFailure(err error) error {
 	var locked *session.LockedError
 	switch {
 	case errors.As(err, &locked):
-		return adminError(http.StatusTooManyRequests, "登录失败次数过多，请在 %s 之后再试", locked.Until.Local().Format("15:04:05"))
+		return adminError(http.StatusTooManyRequests, "登录失败次数过多，请在 %s之后再试", beijing.Labelled(locked.Until))
 	case errors.Is(err, session.ErrCredentials):
 		return adminError(http.StatusUnauthorized, "管理员名或口令不正确，或已停用")
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"licgate/beijing"
 	"licgate/registry"
 	"licgate/session"
 )
@@ -100,7 +101,7 @@ func (c *adminCall) onboard(q onboardRequest) (*onboarded, error) {
 		return nil, err
 	}
 	if form.Number == "" {
-		form.Number = "SQ-" + time.Now().Format("20060102-150405")
+		form.Number = "SQ-" + beijing.Format(time.Now(), "20060102-150405")
 	}
 	g := c.app.gateway
 	if _, err := g.store.Forms().GetForm(c.r.Context(), form.Number); !errors.Is(err, registry.ErrNoForm) {

@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"licgate/beijing"
 )
 
 func administratorCommands(cmd *cobra.Command) {
@@ -79,7 +81,7 @@ func administratorCommands(cmd *cobra.Command) {
 }
 
 func listAdministrators(cmd *cobra.Command) error {
-	return printTable(cmd, "administrators", "管理员\t姓名\t角色\t状态\t口令设置于", func(r administratorRow) string {
+	return printTable(cmd, "administrators", "管理员\t姓名\t角色\t状态\t口令设置于"+beijing.Label, func(r administratorRow) string {
 		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", r.Administrator, r.Name, powerNames[power(r.Role)], stateText(r.Disabled, false), r.PasswordTime)
 	})
 }
@@ -101,7 +103,7 @@ func adminLoginCommand(cmd *cobra.Command, args []string) error {
 		s.Token = ""
 		return printJSON(cmd, s)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "已登录：%s（%s），至 %s\n", s.Administrator, powerNames[power(s.Role)], s.Expires.Local().Format("2006-01-02 15:04"))
+	fmt.Fprintf(cmd.OutOrStdout(), "已登录：%s（%s），至 %s\n", s.Administrator, powerNames[power(s.Role)], beijing.Labelled(s.Expires))
 	return nil
 }
 

@@ -20,11 +20,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"licgate/audit"
+	"licgate/beijing"
 )
 
 func auditCommands(cmd *cobra.Command) {
 	verify := auditCommand("verify", "校验审计记录是否完整、未被改动")
-	verify.Flags().String("since", "", "只读此时间以后的段；更早的只核对哈希")
+	verify.Flags().String("since", "", "只读此时间（北京时间）以后的段；更早的只核对哈希")
 	verify.Flags().StringArray("checkpoint", nil, "留在别处的检查点文件：日志必须与之一致；可重复")
 	verify.Flags().StringArray("key", nil, "留在别处的验证密钥（NAME+ID+BASE64），或每行一个密钥的文件；可重复")
 	verify.Flags().Bool("anchors", false, "同时核对存证文件本身，并要求所有存证正常")
@@ -88,8 +89,8 @@ func eitherWay(cmd *cobra.Command, ask, read func() error) error {
 func queryFlags(cmd *cobra.Command) func() (auditQuery, error) {
 	var q auditQuery
 	f := cmd.Flags()
-	since := f.String("since", "", "起始时间（含），例如 2026-01-02 或 2026-01-02T15:04:05+08:00")
-	until := f.String("until", "", "截止时间（不含）")
+	since := f.String("since", "", "起始时间（含，北京时间），例如 2026-01-02、\"2026-01-02 15:04:05\"，或带时区的 2026-01-02T15:04:05+08:00")
+	until := f.String("until", "", "截止时间（不含，北京时间）")
 	f.StringVar(&q.Department, "department", "", "部门代码")
 	f.StringVar(&q.App, "app", "", "app_key")
 	f.StringVar(&q.Account, "account", "", "账户")
@@ -111,17 +112,16 @@ func queryFlags(cmd *cobra.Command) func() (auditQuery, error) {
 	}
 }
 
-// moment reads a time as people write it, as RFC 3339; a bare date is midnight in the local zone.
+// moment reads a time as people write it, as RFC 3339; a bare date is midnight in Beijing.
 func moment(text string) (string, error) {
 	if text == "" {
 		return "", nil
 	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05", "2006-01-02"} {
-		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil {
-			return t.Format(time.RFC3339Nano), nil
-		}
+	t, err := beijing.Parse(text)
+	if err != nil {
+		return "", usageError(fmt.Sprintf("时间 %q 无法识别，例如 2026-01-02 或 \"2026-01-02 15:04:05\"（均为北京时间），或 2026-01-02T15:04:05+08:00", text))
 	}
-	return "", usageError(fmt.Sprintf("时间 %q 无法识别，例如 2026-01-02 或 2026-01-02T15:04:05+08:00", text))
+	return t.Format(time.RFC3339Nano), nil
 }
 
 // streamFaults say why a stream of the gateway is not whole.
@@ -295,7 +295,7 @@ func showCheckpoint(cmd *cobra.Command, _ []string) error {
 	_, err := io.WriteString(cmd.OutOrStdout(), c.Note)
 	for _, s := range c.Guests {
 		if s.State != wellWord {
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s %s 不正常（%s），自 %s：%s\n", guestNames[s.Kind], s.Name, s.State, s.Since.Local().Format(time.DateTime), s.Cause)
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s %s 不正常（%s），自 %s：%s\n", guestNames[s.Kind], s.Name, s.State, beijing.Labelled(s.Since), s.Cause)
 		}
 	}
 	return err
@@ -336,9 +336,9 @@ func retireAudit(cmd *cobra.Command, _ []string) error {
 	case done.Last == 0:
 		fmt.Fprintln(cmd.OutOrStdout(), "没有已过保存期的段")
 	case q.DryRun:
-		fmt.Fprintf(cmd.OutOrStdout(), "将删除序号 %d 及以前的记录（至 %s）\n", done.Last, done.Until.Local().Format(time.DateTime))
+		fmt.Fprintf(cmd.OutOrStdout(), "将删除序号 %d 及以前的记录（至北京时间 %s）\n", done.Last, beijing.Time(done.Until))
 	default:
-		fmt.Fprintf(cmd.OutOrStdout(), "已删除序号 %d 及以前的记录（至 %s），哈希保留\n", done.Last, done.Until.Local().Format(time.DateTime))
+		fmt.Fprintf(cmd.OutOrStdout(), "已删除序号 %d 及以前的记录（至北京时间 %s），哈希保留\n", done.Last, beijing.Time(done.Until))
 	}
 	return nil
 }
@@ -449,7 +449,7 @@ func printRecords(cmd *cobra.Command, found [][]byte) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "时间\t应用\t账户\t接口\t目录\t结果\t原因\tresponse_id")
+	fmt.Fprintln(w, "时间"+beijing.Label+"\t应用\t账户\t接口\t目录\t结果\t原因\tresponse_id")
 	for _, line := range found {
 		text, err := recordLine(line)
 		if err != nil {
@@ -473,7 +473,7 @@ func recordLine(line []byte) (string, error) {
 	if r.Refusals != nil {
 		name, reason = r.Event+" "+strings.Join(r.Refusals.Interfaces, ","), refusedAgain(&r)
 	}
-	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s %s\t%s\t%s", r.Time.Local().Format("2006-01-02 15:04:05.000"),
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s %s\t%s\t%s", beijing.Millis(r.Time),
 		r.App, r.Account, name, r.Item, r.Outcome, r.ErrorCode, reason, r.ResponseID), nil
 }
 
@@ -484,5 +484,5 @@ func refusedAgain(r *audit.Record) string {
 	if f.Others {
 		who = "其余调用方"
 	}
-	return fmt.Sprintf("%s 其后又被拒绝 %d 次（%s 至 %s）", who, f.Count, f.First.Local().Format(time.TimeOnly), f.Last.Local().Format(time.TimeOnly))
+	return fmt.Sprintf("%s 其后又被拒绝 %d 次（%s 至 %s）", who, f.Count, beijing.Time(f.First), beijing.Time(f.Last))
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"licgate/beijing"
 	"licgate/render"
 	"licgate/seal"
 )
@@ -170,7 +171,7 @@ func printVerdict(w io.Writer, v verdict) {
 		if s.Kind == seal.KindCMS {
 			kind = "数字签名"
 		}
-		at := s.At.Local().Format(time.DateTime)
+		at := beijing.Labelled(s.At)
 		if !s.Proven {
 			at += "（未经时间戳证明）"
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"licgate/beijing"
 	"licgate/gm"
 	"licgate/store"
 )
@@ -180,7 +181,7 @@ func jobText(j store.KeyJob) string {
 	case store.JobRunning:
 		text += fmt.Sprintf("正在%s %d/%d", phaseText(j.Phase), j.Progress.Seen, max(j.Progress.Total, j.Progress.Seen))
 	case store.JobWaiting:
-		text += fmt.Sprintf("重新加密 %d 项完成；旧密钥将于 %s 之后销毁", j.Resealed, j.NotBefore.Local().Format(time.DateTime))
+		text += fmt.Sprintf("重新加密 %d 项完成；旧密钥将于 %s之后销毁", j.Resealed, beijing.Labelled(j.NotBefore))
 		if j.Kind == jobShredLicence {
 			text += "，届时备份中的副本才不可解"
 		}
@@ -224,7 +225,7 @@ func keysStatus(cmd *cobra.Command, _ []string) error {
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "根密钥 %s，%s；数据密钥由 %s 加密\n", r.Root, root, r.KEK)
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "密钥\t部门\t时期\t代\t状态\t主密钥\t生成于")
+	fmt.Fprintln(w, "密钥\t部门\t时期\t代\t状态\t主密钥\t生成于"+beijing.Label)
 	for _, k := range r.Keys {
 		state := map[string]string{string(gm.KeyActive): "使用中", string(gm.KeyRetired): "只解密", string(gm.KeyDestroyed): "已销毁"}[k.State]
 		switch {
@@ -233,7 +234,7 @@ func keysStatus(cmd *cobra.Command, _ []string) error {
 		case k.Shredded:
 			state = "已粉碎"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", k.ID, cmp.Or(k.Department, "（无部门）"), k.Period, k.Generation, state, k.KEK, k.Created.Local().Format(time.DateTime))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", k.ID, cmp.Or(k.Department, "（无部门）"), k.Period, k.Generation, state, k.KEK, beijing.Time(k.Created))
 	}
 	if err := w.Flush(); err != nil {
 		return err

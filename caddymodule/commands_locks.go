@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"licgate/beijing"
 	"licgate/registry"
 	"licgate/session"
 )
@@ -44,12 +45,12 @@ func lockCommand(cmd *cobra.Command) {
 	list := &cobra.Command{Use: "list", Short: "列出现有的锁定"}
 	gatewayFlags(list)
 	run(list, cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
-		return printTable(cmd, "locks", "类别\t对象\t到期\t锁定人\t时间\t原因", func(l registry.Lock) string {
+		return printTable(cmd, "locks", "类别\t对象\t到期"+beijing.Label+"\t锁定人\t时间"+beijing.Label+"\t原因", func(l registry.Lock) string {
 			until := "直到解除"
 			if !l.Expires.IsZero() {
-				until = l.Expires.Local().Format("2006-01-02 15:04:05")
+				until = beijing.Time(l.Expires)
 			}
-			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", lockNames[l.Kind], l.Key, until, l.By, l.Created.Local().Format("2006-01-02 15:04:05"), l.Reason)
+			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", lockNames[l.Kind], l.Key, until, l.By, beijing.Time(l.Created), l.Reason)
 		})
 	})
 	cmd.AddCommand(list)
@@ -177,9 +178,9 @@ func sessionCommands(cmd *cobra.Command) {
 				q.Set(name, value)
 			}
 		}
-		return printTable(cmd, "sessions?"+q.Encode(), "会话\t应用\t账户\t部门\t地址\t登录于\t最近使用", func(s session.Session) string {
+		return printTable(cmd, "sessions?"+q.Encode(), "会话\t应用\t账户\t部门\t地址\t登录于"+beijing.Label+"\t最近使用"+beijing.Label, func(s session.Session) string {
 			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", s.ID, s.AppKey, s.Account, s.Department, s.Address,
-				s.Created.Local().Format("2006-01-02 15:04:05"), s.LastSeen.Local().Format("15:04:05"))
+				beijing.Time(s.Created), beijing.Time(s.LastSeen))
 		})
 	})
 	end := &cobra.Command{Use: "end", Short: "结束一个应用、账户或部门的全部会话"}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"licgate/beijing"
 )
 
 // nameCharacters are those of app keys, account and administrator names.
@@ -59,12 +61,12 @@ func accountCommands(cmd *cobra.Command) {
 }
 
 func listApplications(cmd *cobra.Command) error {
-	return printTable(cmd, "registry/applications", "应用\t名称\t部门\t状态\t密钥（最近使用）", func(r applicationRow) string {
+	return printTable(cmd, "registry/applications", "应用\t名称\t部门\t状态\t密钥（最近使用，北京时间）", func(r applicationRow) string {
 		var secrets []string
 		for _, s := range r.Secrets {
 			text := s.ID + "（" + lastUse(s.LastUsed) + "）"
 			if !s.Until.IsZero() {
-				text += " 至 " + s.Until.Local().Format("2006-01-02 15:04")
+				text += " 至 " + beijing.Minute(s.Until)
 			}
 			secrets = append(secrets, text)
 		}
@@ -76,7 +78,7 @@ func lastUse(at time.Time) string {
 	if at.IsZero() {
 		return "未使用"
 	}
-	return at.Local().Format("2006-01-02 15:04")
+	return beijing.Minute(at)
 }
 
 func listAccounts(cmd *cobra.Command) error {

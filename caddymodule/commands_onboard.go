@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"licgate/beijing"
 	"licgate/registry"
 )
 
@@ -25,8 +26,8 @@ func onboardCommand(cmd *cobra.Command) {
 	list := &cobra.Command{Use: "list", Short: "列出申请表"}
 	gatewayFlags(list)
 	run(list, cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
-		return printTable(cmd, "onboarding", "申请表\t状态\t单位\t收到\t经办\t待批变更", func(f formRow) string {
-			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%d", f.Number, pendingNames[f.State], f.Unit, f.Received.Local().Format("2006-01-02 15:04"), f.By, f.Pending)
+		return printTable(cmd, "onboarding", "申请表\t状态\t单位\t收到"+beijing.Label+"\t经办\t待批变更", func(f formRow) string {
+			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%d", f.Number, pendingNames[f.State], f.Unit, beijing.Minute(f.Received), f.By, f.Pending)
 		})
 	})
 	show := &cobra.Command{Use: "show NUMBER", Short: "显示一份申请表、其状态和由它而来的授权"}
@@ -40,7 +41,7 @@ func onboardCommand(cmd *cobra.Command) {
 			return printJSON(cmd, f)
 		}
 		w := cmd.OutOrStdout()
-		fmt.Fprintf(w, "申请表 %s  %s  %s\n待批变更 %d：%s\n", f.Number, f.Unit, f.Received.Local().Format("2006-01-02 15:04"), f.Pending, pendingNames[f.State])
+		fmt.Fprintf(w, "申请表 %s  %s  %s\n待批变更 %d：%s\n", f.Number, f.Unit, beijing.Labelled(f.Received), f.Pending, pendingNames[f.State])
 		for _, g := range f.Grants {
 			fmt.Fprintln(w, "  授权 "+g)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"licgate/beijing"
 	"licgate/policy"
 	"licgate/registry"
 )
@@ -182,7 +183,7 @@ func whoCommand() *cobra.Command {
 			fmt.Fprintln(cmd.OutOrStdout(), "没有人可以")
 			return nil
 		}
-		return tabulate(cmd.OutOrStdout(), "部门\t应用\t账户\t权利\t事项\t自版本\t提交/批准\t申请表\t使用\t依据", rows, func(r whoRow) string {
+		return tabulate(cmd.OutOrStdout(), "部门\t应用\t账户\t权利\t事项\t自版本（北京时间）\t提交/批准\t申请表\t使用\t依据", rows, func(r whoRow) string {
 			right := r.Interface
 			if r.Field != "" {
 				right = r.Field + " 明文"
@@ -192,7 +193,7 @@ func whoCommand() *cobra.Command {
 				by += "/" + r.ApprovedBy
 			}
 			return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%d（%s）\t%s\t%s\t%d\t%s", r.Department, r.App, r.Account, right, strings.Join(r.ServiceItems, "、"),
-				r.Since, r.SinceTime.Local().Format("2006-01-02"), by, strings.Join(r.Forms, "、"), r.Uses, strings.Join(r.Lines, "；"))
+				r.Since, beijing.Date(r.SinceTime), by, strings.Join(r.Forms, "、"), r.Uses, strings.Join(r.Lines, "；"))
 		})
 	})
 	return who
@@ -265,7 +266,7 @@ func listVersions(cmd *cobra.Command, _ []string) error {
 		if v.ApprovedBy != "" {
 			by += "，" + v.ApprovedBy + " 批准"
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "版本 %d  %s  %s  %s\n", v.Number, v.At.Local().Format("2006-01-02 15:04:05"), by, v.Why)
+		fmt.Fprintf(cmd.OutOrStdout(), "版本 %d  %s  %s  %s\n", v.Number, beijing.Labelled(v.At), by, v.Why)
 		var changes []registry.Change
 		if json.Unmarshal(v.Changes, &changes) == nil {
 			for _, c := range changes {

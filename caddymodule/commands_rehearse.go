@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"licgate/beijing"
 	"licgate/policy"
 	"licgate/registry"
 )
@@ -50,7 +51,7 @@ func printRehearsal(w io.Writer, r rehearsal) {
 	fmt.Fprintln(w)
 	printShifts(w, r.Shifts, r.Partial)
 	if p := r.Replay; p != nil {
-		fmt.Fprintf(w, "重放 %s 以来的 %d 次判定：%d 种会有不同\n", p.Since.Local().Format("2006-01-02"), p.Decisions, len(p.Different))
+		fmt.Fprintf(w, "重放 %s 以来的 %d 次判定：%d 种会有不同\n", beijing.Labelled(p.Since), p.Decisions, len(p.Different))
 		for _, d := range p.Different {
 			what := d.Interface + " " + d.Item
 			result := allowText(d.Allow) + "（" + string(d.Reason) + "）"
@@ -150,9 +151,9 @@ func pendingCommand() *cobra.Command {
 	state := pending.Flags().String("state", "", "open（默认）、approved、rejected、expired、all")
 	run(pending, cobra.MaximumNArgs(1), func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
-			return printTable(cmd, "policy/pending?state="+*state, "编号\t状态\t提交人\t提交于\t期限\t类别\t变更\t原因", func(p registry.Pending) string {
-				return fmt.Sprintf("%d\t%s\t%s\t%s\t%s\t%s\t%d 项\t%s", p.ID, pendingNames[p.State], p.By, p.Created.Local().Format("2006-01-02 15:04"),
-					p.Expires.Local().Format("2006-01-02 15:04"), classText(p.Classes), len(p.Changes), p.Why)
+			return printTable(cmd, "policy/pending?state="+*state, "编号\t状态\t提交人\t提交于"+beijing.Label+"\t期限"+beijing.Label+"\t类别\t变更\t原因", func(p registry.Pending) string {
+				return fmt.Sprintf("%d\t%s\t%s\t%s\t%s\t%s\t%d 项\t%s", p.ID, pendingNames[p.State], p.By, beijing.Minute(p.Created),
+					beijing.Minute(p.Expires), classText(p.Classes), len(p.Changes), p.Why)
 			})
 		}
 		id, err := pendingNumber(args[0])
@@ -167,7 +168,7 @@ func pendingCommand() *cobra.Command {
 			return printJSON(cmd, p)
 		}
 		w := cmd.OutOrStdout()
-		fmt.Fprintf(w, "变更 %d（%s）  提交人 %s  期限 %s  %s\n", p.ID, pendingNames[p.State], p.By, p.Expires.Local().Format("2006-01-02 15:04"), p.Why)
+		fmt.Fprintf(w, "变更 %d（%s）  提交人 %s  期限 %s  %s\n", p.ID, pendingNames[p.State], p.By, beijing.Labelled(p.Expires), p.Why)
 		if p.Force {
 			fmt.Fprintln(w, "强制：批准后可能清空策略，或使安全管理员全部失效")
 		}

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"licgate/beijing"
 	"licgate/gm"
 	"licgate/store"
 )
@@ -61,7 +62,7 @@ func (g *gateway) guardRows(ctx context.Context, a *App, fresh bool) error {
 		}
 	}
 	_, err = gm.KeyFile(path, func() ([]byte, error) {
-		return fmt.Appendf(nil, "数据库各行自 %s 起带有校验码。删去此文件，等于信任数据库的全部内容。\n", time.Now().Format(time.DateTime)), nil
+		return fmt.Appendf(nil, "数据库各行自 %s起带有校验码。删去此文件，等于信任数据库的全部内容。\n", beijing.Labelled(time.Now())), nil
 	})
 	return keyFault(err)
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"licgate/beijing"
 )
 
 // A Period is how long a department seals under one data key before it gets the next, by the calendar of Beijing.
@@ -36,13 +38,10 @@ func (p Period) String() string {
 	return "quarter"
 }
 
-// beijing is Asia/Shanghai, which has had one offset since 1991; fixed, so that no zone file is needed.
-var beijing = time.FixedZone("Asia/Shanghai", 8*60*60)
-
 // name returns the period that t is in: 2026-03, 2026Q1 or 2026. Later periods have greater names; where the length of a period
 // was changed, the next greater name comes soon.
 func (p Period) name(t time.Time) string {
-	t = t.In(beijing)
+	t = t.In(beijing.Zone)
 	switch p {
 	case Month:
 		return t.Format("2006-01")

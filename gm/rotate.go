@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"licgate/beijing"
 )
 
 // Errors of rotation.
@@ -132,7 +134,7 @@ func (k *Keyring) Destroy(ctx context.Context, id KeyID, used func(ctx context.C
 			return KeyRecord{}, fmt.Errorf("%w: %s is active", ErrKeyState, id)
 		}
 		if until := list[i+1].record.Created.Add(d.Grace); d.Now().Before(until) {
-			return KeyRecord{}, fmt.Errorf("%w: %s not before %s", ErrKeyState, id, until.In(beijing).Format(time.DateTime))
+			return KeyRecord{}, fmt.Errorf("%w: %s not before %s", ErrKeyState, id, beijing.Time(until))
 		}
 		still, err := used(ctx, id)
 		if err != nil {

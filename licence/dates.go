@@ -5,16 +5,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
-)
 
-// beijing is Asia/Shanghai, which has had one offset since 1991; fixed, so that no zone file is needed.
-var beijing = time.FixedZone("Asia/Shanghai", 8*60*60)
+	"licgate/beijing"
+)
 
 // unlimited is how a face writes that a licence does not expire.
 const unlimited = "长期"
 
 // dateOf returns the date in Asia/Shanghai. Dates in this form compare as text.
-func dateOf(t time.Time) string { return t.In(beijing).Format(time.DateOnly) }
+func dateOf(t time.Time) string { return beijing.Date(t) }
 
 // parseDate reads yyyy-M-d, padded or not (domain.md §1), and returns yyyy-MM-dd; false when there is no such day.
 func parseDate(s string) (string, bool) {

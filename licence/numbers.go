@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"licgate/beijing"
 )
 
 const base36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -36,7 +38,7 @@ func newNumber(random io.Reader, divisionCode string, now time.Time) (string, er
 	if err != nil {
 		return "", err
 	}
-	return division + now.In(beijing).Format("2006") + tail, nil
+	return division + beijing.Format(now, "2006") + tail, nil
 }
 
 // randomBase36 returns n characters, all equally likely: bytes from 252 up would favour the first four.

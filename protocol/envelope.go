@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strconv"
 	"time"
+
+	"licgate/beijing"
 )
 
 // Answer is the envelope (domain.md §1). Its members are written in a fixed order, nulls included: ack_code, errors, sign,
@@ -189,14 +191,10 @@ func (w *envelopeWriter) close() ([]byte, error) {
 	return w.buffer.Bytes(), nil
 }
 
-// shanghai is Asia/Shanghai, which keeps no summer time since 1991; a fixed zone needs no time zone files.
-var shanghai = time.FixedZone("Asia/Shanghai", 8*60*60)
-
 // Time formats t as the wire does, Asia/Shanghai: "2006-01-02 15:04:05.000" (millis) or without fraction.
 func Time(t time.Time, millis bool) string {
-	layout := time.DateTime
 	if millis {
-		layout += ".000"
+		return beijing.Millis(t)
 	}
-	return t.In(shanghai).Format(layout)
+	return beijing.Time(t)
 }

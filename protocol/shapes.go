@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"licgate/beijing"
 )
 
 const (
@@ -303,7 +305,7 @@ func readSince(name string, v any, _ bool) (any, *Failure) {
 		return nil, f
 	}
 	for _, layout := range sinceLayouts {
-		if at, err := time.ParseInLocation(layout, s, shanghai); err == nil {
+		if at, err := time.ParseInLocation(layout, s, beijing.Zone); err == nil {
 			return at, nil
 		}
 	}

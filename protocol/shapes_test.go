@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"licgate/beijing"
 )
 
 // read runs one member's shape over a JSON text as it would stand in a body.
@@ -53,10 +55,10 @@ func TestShapesAccept(t *testing.T) {
 		{"request_id", `" b2629b80 "`, "b2629b80"},
 		{"request_id", quote(strings.Repeat("x", 128)), strings.Repeat("x", 128)},
 
-		{"since", `"2026-1-31"`, time.Date(2026, 1, 31, 0, 0, 0, 0, shanghai)},
-		{"since", `" 2026-01-31 "`, time.Date(2026, 1, 31, 0, 0, 0, 0, shanghai)},
-		{"since", `"2026-01-31 08:09:10"`, time.Date(2026, 1, 31, 8, 9, 10, 0, shanghai)},
-		{"since", `"2026-01-31 08:09:10.123"`, time.Date(2026, 1, 31, 8, 9, 10, 123_000_000, shanghai)},
+		{"since", `"2026-1-31"`, time.Date(2026, 1, 31, 0, 0, 0, 0, beijing.Zone)},
+		{"since", `" 2026-01-31 "`, time.Date(2026, 1, 31, 0, 0, 0, 0, beijing.Zone)},
+		{"since", `"2026-01-31 08:09:10"`, time.Date(2026, 1, 31, 8, 9, 10, 0, beijing.Zone)},
+		{"since", `"2026-01-31 08:09:10.123"`, time.Date(2026, 1, 31, 8, 9, 10, 123_000_000, beijing.Zone)},
 		{"since", `""`, nil},
 		{"since", `null`, nil},
 		{"after", `" 11000020170000HS2P "`, "11000020170000HS2P"},
@@ -327,7 +329,7 @@ func TestMembersLandInTheirFields(t *testing.T) {
 		Licenses: []CreateData{{DataFields: map[string]any{"B": "2"}}}, LicenseCodes: []string{"c"}, DivisionCode: "110000",
 		Credential: "credential", ShowSensitiveData: new(true), IdentityNumbers: []string{"i"},
 		AuthCode: "auth_code", AuthCodeQR: "auth_code_qr", LicenseAccessToken: "license_access_token", FileType: "OFD", CheckCode: "c",
-		Since: time.Date(2026, 1, 31, 0, 0, 0, 0, shanghai), After: "after",
+		Since: time.Date(2026, 1, 31, 0, 0, 0, 0, beijing.Zone), After: "after",
 	}
 	special := map[string]string{
 		"page_index": `3`, "page_size": `4`, "status": `"DRAFT"`, "is_open": `true`, "data_fields": `{"A":"1"}`, "operator": `{"name":"n"}`,

@@ -6,7 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
+
+	"licgate/beijing"
 )
 
 // difference lists what makes next of current: kind by kind, each by key, members in the order of the file format.
@@ -257,7 +258,7 @@ func previousText(a *Application) string {
 	if a.PreviousUntil.IsZero() {
 		return ""
 	}
-	return "(至 " + a.PreviousUntil.In(beijing).Format(time.DateTime) + ")"
+	return "至 " + beijing.Labelled(a.PreviousUntil)
 }
 
 // grants compares blocks of needs. A block has no name: equal blocks are no change wherever they stand; of the

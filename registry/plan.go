@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"licgate/beijing"
 )
 
 // A Generated credential is shown once to who applied the file.
@@ -20,12 +22,6 @@ type Planned struct {
 	Changes   []Change    `json:"changes"` // in a stable order; empty: nothing to do
 	Generated []Generated `json:"generated,omitempty"`
 }
-
-// beijing is the time zone of all times shown. China keeps no summer time.
-var beijing = time.FixedZone("CST", 8*60*60)
-
-// timeLayout is the written form of times (domain.md §1).
-const timeLayout = "2006-01-02 15:04:05.000"
 
 // Plan lays declared over current: sections absent from declared stay, present ones are the whole truth. Secrets
 // and passwords that verify against the stored hash are no change; omitted ones keep the stored hash, or are
@@ -46,7 +42,7 @@ func Plan(current, declared *Platform, vault Vault, by string, now time.Time) (*
 	if err := Check(next); err != nil {
 		return nil, err
 	}
-	p := planner{faults: &faults{file: next.file}, vault: vault, by: by, at: now, now: now.In(beijing).Format(timeLayout)}
+	p := planner{faults: &faults{file: next.file}, vault: vault, by: by, at: now, now: beijing.Millis(now)}
 	next.file = nil
 	if declared.Applications != nil {
 		if err := p.applications(current.Applications, next.Applications); err != nil {

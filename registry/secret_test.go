@@ -24,7 +24,7 @@ func TestRotate(t *testing.T) {
 	if before.SecretTime != "2024-03-01 07:30:00.005" || before.PreviousHash != "" {
 		t.Fatalf("made %+v", before)
 	}
-	const at, until = "2024-03-02 07:30:00.005", "(至 2024-03-09 07:30:00)"
+	const at, until = "2024-03-02 07:30:00.005", "至 2024-03-09 07:30:00（北京时间）"
 	week := tuesday.Add(7 * 24 * time.Hour)
 	rotated := plan(t, v, first, edit(first, func(a *Application) { a.Rotate("a secret of our own", week) }), "b", tuesday)
 	wantLines(t, rotated.Changes, "~ 应用 hydj：secret 已更换", "~ 应用 hydj：轮换前的密钥 （无） → "+until)
@@ -74,7 +74,7 @@ func TestRotate(t *testing.T) {
 		},
 		{
 			"rotated again", edit(rotated.Next, func(a *Application) { a.Rotate("third secret", fortnight) }), wednesday,
-			[]string{"~ 应用 hydj：secret 已更换", "~ 应用 hydj：轮换前的密钥 " + until + " → (至 2024-03-17 07:30:00)"},
+			[]string{"~ 应用 hydj：secret 已更换", "~ 应用 hydj：轮换前的密钥 " + until + " → 至 2024-03-17 07:30:00（北京时间）"},
 			after.SecretHash,
 		},
 		{

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"licgate/beijing"
 )
 
 // A page is alive without a script: what moves is SVG that the browser animates by itself, begun where the server's clock stood. A picture
@@ -25,7 +27,7 @@ func (v *View) alive() *alive {
 	if v.At.IsZero() {
 		return nil
 	}
-	a := &alive{Clock: clock(v.At), Day: v.At.In(beijing).Format(time.DateOnly)}
+	a := &alive{Clock: clock(v.At), Day: beijing.Date(v.At)}
 	if v.QR == nil || v.QRExpires.IsZero() {
 		return a
 	}
@@ -122,7 +124,7 @@ func downFrom(n int) []string {
 
 // clock is a clock that goes on from a time, in Beijing.
 func clock(at time.Time) template.HTML {
-	at = at.In(beijing)
+	at = at.In(beijing.Zone)
 	day := time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute + time.Duration(at.Second())*time.Second +
 		time.Duration(at.Nanosecond()).Truncate(time.Millisecond)
 	var d dial

@@ -230,12 +230,12 @@ func TestAliveIsSaidInWords(t *testing.T) {
 	t.Parallel()
 	source, root := page(t, shownCode(t), Mobile)
 	lines := strings.Join(outlineOf(root), "\n")
-	for _, want := range []string{"h2: 扫码核验", "二维码在 2026-11-23 12:07:06 之前有效", "p: 刷新二维码"} {
+	for _, want := range []string{"h2: 扫码核验", "二维码在 2026-11-23 12:07:06（北京时间）之前有效", "p: 刷新二维码"} {
 		if !strings.Contains(lines, want) {
 			t.Errorf("nobody says %q:\n%s", want, lines)
 		}
 	}
-	if strings.Contains(lines, "北京时间") || strings.Contains(lines, "剩余") {
+	if strings.Contains(lines, "p: 北京时间") || strings.Contains(lines, "剩余") {
 		t.Errorf("the wheels are read aloud:\n%s", lines)
 	}
 	for _, link := range all(root, atom.A) {
@@ -247,7 +247,7 @@ func TestAliveIsSaidInWords(t *testing.T) {
 	// A code that does not expire is a file's; a page shows it in its face alone.
 	kept, _ := page(t, with(func(v *View) { v.QR = coded(t) }), Mobile)
 	timeless, _ := page(t, with(func(v *View) { v.At = time.Time{} }), Mobile)
-	if strings.Contains(kept, "扫码核验") || strings.Contains(timeless, "北京时间") {
+	if strings.Contains(kept, "扫码核验") || strings.Contains(timeless, `class="clock"`) {
 		t.Error("a panel or a clock stands where there is nothing to tell")
 	}
 }

@@ -36,7 +36,7 @@ func (c *Check) Facts() []Fact {
 		{"颁发机构", c.Issuer},
 		{"发证日期", c.IssueDate},
 		{"有效期", c.Validity},
-		{"核验时间", stamp(c.At)},
+		{"核验时间", told(c.At)},
 	})
 }
 

@@ -50,7 +50,7 @@ func TestCheckPageSays(t *testing.T) {
 			t.Errorf("%s: class %q", status, got)
 		}
 		got := outlineOf(root)
-		for _, want := range []string{"dd: 内地居民婚姻登记证", "dd: " + label, "dd: 张**", "dd: 北京市朝阳区民政局婚姻登记处", "dd: 2020-02-14 至 长期", "dd: 2026-11-23 12:05:06"} {
+		for _, want := range []string{"dd: 内地居民婚姻登记证", "dd: " + label, "dd: 张**", "dd: 北京市朝阳区民政局婚姻登记处", "dd: 2020-02-14 至 长期", "dd: 2026-11-23 12:05:06（北京时间）"} {
 			if !slices.Contains(got, want) {
 				t.Errorf("%s: no %q in %q", status, want, got)
 			}

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/xml"
 	"fmt"
+
+	"licgate/beijing"
 )
 
 // OFD returns the licence as an OFD file (GB/T 33190-2016): the pages that PDF returns, with the same fonts embedded
@@ -22,7 +24,7 @@ func OFD(v *View) (*File, error) {
 	}
 	about := &ofdAbout{title: oneLine(v.Title)}
 	if !v.At.IsZero() {
-		at := v.At.In(beijing)
+		at := v.At.In(beijing.Zone)
 		about.date, about.moment = at.Format("2006-01-02"), at.Format("2006-01-02T15:04:05-07:00")
 	}
 	if about.data, err = attachedData(v); err != nil {

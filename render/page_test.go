@@ -111,10 +111,10 @@ func TestPageGolden(t *testing.T) {
 		"dt: 证照状态", "dd: 有效",
 		"dt: 查看人", "dd: 北京市住房和城乡建设委员会 王建国",
 		"dt: 用途", "dd: 仅用于办理不动产登记业务",
-		"dt: 出具时间", "dd: 2026-11-23 12:05:06",
+		"dt: 出具时间", "dd: 2026-11-23 12:05:06（北京时间）",
 		"p: 部分信息已脱敏显示。",
 		"p: 本页面由电子证照系统出具，以系统内登记的信息为准；截图、翻拍不作为凭证。",
-		"p: 本页面在 2026-11-23 12:20:06 之前可以查看，之后请重新出示。",
+		"p: 本页面在 2026-11-23 12:20:06（北京时间）之前可以查看，之后请重新出示。",
 	}
 	for variant, class := range map[Variant]string{Desktop: "desktop valid", Mobile: "mobile valid"} {
 		source, root := page(t, sample(), variant)

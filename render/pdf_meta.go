@@ -5,6 +5,8 @@ import (
 	"encoding/xml"
 	"fmt"
 	"time"
+
+	"licgate/beijing"
 )
 
 const producer = "licgate"
@@ -13,7 +15,7 @@ const producer = "licgate"
 func info(title string, at time.Time) string {
 	dates := ""
 	if !at.IsZero() {
-		stamp := at.In(beijing).Format("D:20060102150405+08'00'")
+		stamp := beijing.Format(at, "D:20060102150405+08'00'")
 		dates = fmt.Sprintf(" /CreationDate (%s) /ModDate (%s)", stamp, stamp)
 	}
 	return fmt.Sprintf("<< /Title %s /Producer (%s)%s >>", textString(title), producer, dates)
@@ -33,7 +35,7 @@ func xmp(title, code string, at time.Time) []byte {
 	}
 	dates := ""
 	if !at.IsZero() {
-		stamp := at.In(beijing).Format("2006-01-02T15:04:05-07:00")
+		stamp := beijing.Format(at, "2006-01-02T15:04:05-07:00")
 		dates = fmt.Sprintf("<xmp:CreateDate>%s</xmp:CreateDate>\n<xmp:ModifyDate>%s</xmp:ModifyDate>\n", stamp, stamp)
 	}
 	return fmt.Appendf(nil, `<?xpacket begin="%s" id="W5M0MpCehiHzreSzNTczkc9d"?>

@@ -1,6 +1,10 @@
 package render
 
-import "time"
+import (
+	"time"
+
+	"licgate/beijing"
+)
 
 // View is a licence to be drawn. Every text is already masked; it is cleaned and escaped here.
 type View struct {
@@ -88,7 +92,7 @@ func (v *View) particulars() []item {
 		{"证照状态", v.standing().Label},
 		{"查看人", v.Viewer},
 		{"用途", v.Purpose},
-		{"出具时间", stamp(v.At)},
+		{"出具时间", told(v.At)},
 	})
 }
 
@@ -121,13 +125,18 @@ const (
 	maskedReason = "该信息属于个人敏感信息，按当前查看权限脱敏显示。"
 )
 
-// beijing is the zone of every time shown; China has kept this offset since 1991.
-var beijing = time.FixedZone("CST", 8*60*60)
-
 // stamp writes a time as people read it; the zero time is empty.
 func stamp(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.In(beijing).Format("2006-01-02 15:04:05")
+	return beijing.Time(t)
+}
+
+// told is stamp with its zone, for a time that stands alone.
+func told(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return beijing.Labelled(t)
 }

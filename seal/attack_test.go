@@ -6,6 +6,8 @@ import (
 	"errors"
 	"slices"
 	"testing"
+
+	"licgate/beijing"
 )
 
 // An insider has a seal of the same authority, and signs what he likes with it. He must not get his changes under another's seal.
@@ -27,7 +29,7 @@ func insider(t *testing.T, a *Authority, pdf []byte, change func(update []byte) 
 		t.Fatal(err)
 	}
 	field := pdfField{
-		filter: filterCMS, subFilter: subFilterCMS, title: textString("X"), by: textString("别的局"), at: noon.In(beijing).Format(pdfTime),
+		filter: filterCMS, subFilter: subFilterCMS, title: textString("X"), by: textString("别的局"), at: beijing.Format(noon, pdfTime),
 		page: page, rect: "[0 0 0 0]", room: 3000,
 	}
 	out, hole, err := field.update(f)

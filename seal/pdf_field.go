@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"time"
 	"unicode/utf16"
 )
 
@@ -159,9 +158,6 @@ func textString(s string) string {
 }
 
 const pdfTime = "(D:20060102150405+08'00')"
-
-// beijing is the zone of times in files; China has kept this offset since 1991.
-var beijing = time.FixedZone("CST", 8*60*60)
 
 // What the members of a pdfField look like, so that nothing else gets into an update that is written again.
 var (

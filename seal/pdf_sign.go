@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"licgate/beijing"
 )
 
 // Signing is by whom, when and where a file is sealed.
@@ -46,7 +48,7 @@ func (a *Authority) SignPDF(ctx context.Context, pdf []byte, s Signing) ([]byte,
 	}
 	field := pdfField{
 		filter: filterSeal, subFilter: subFilterSeal, title: f.title("Seal"), by: textString(s.Seal.name),
-		at: at.In(beijing).Format(pdfTime), page: number, rect: rect,
+		at: beijing.Format(at, pdfTime), page: number, rect: rect,
 		room: len(s.Seal.der) + len(s.Seal.sm2.Certificate.DER()) + roomRest + a.stampRoom(SM2SM3),
 	}
 	sealed, err := field.sign(f, func(ranges string, signed ...[]byte) ([]byte, error) {

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"licgate/beijing"
 )
 
 // maxSignatures is how many of a file are judged; one with more is refused.
@@ -145,7 +147,7 @@ func (f *pdfFile) signature(widget, d pdfDict) (s pdfSignature) {
 // judge says what is to be said of a signature of the file.
 func (s pdfSignature) judge(data []byte, roots Roots) Signature {
 	before, after := data[:s.before], data[min(s.after, s.end):s.end]
-	signed, err := time.ParseInLocation(pdfTime, s.field.at, beijing)
+	signed, err := time.ParseInLocation(pdfTime, s.field.at, beijing.Zone)
 	if err == nil {
 		signed = signed.UTC()
 	}

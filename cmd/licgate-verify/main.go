@@ -18,6 +18,7 @@ import (
 	"licgate/audit"
 	"licgate/audit/evidence"
 	"licgate/audit/ledger"
+	"licgate/beijing"
 )
 
 const usage = `用法：licgate-verify --key 密钥… [选项] 导出文件|审计目录…
@@ -156,7 +157,7 @@ func (s *settings) checkExport(path string, stdout, stderr io.Writer) bool {
 		return false
 	}
 	fmt.Fprintf(stdout, "%s：成立：%s，%d 条记录，检查点 %d 条，%s，根 %s%s\n", path, result.Origin, result.Records, result.Size,
-		result.Time.Local().Format("2006-01-02 15:04:05"), result.Root, remarks(result.Cosigners, result.Pinned))
+		beijing.Labelled(result.Time), result.Root, remarks(result.Cosigners, result.Pinned))
 	return true
 }
 

@@ -29,6 +29,8 @@ type applied struct {
 	DryRun  bool  `json:"dry_run,omitempty"`
 	// Pending is the number of the change that now waits for a second administrator; 0: it is in force.
 	Pending int64 `json:"pending,omitempty"`
+	// Secrets says that the waiting change will make secrets, which go to who approves it.
+	Secrets bool `json:"secrets,omitempty"`
 	// Classes are those of the changes (approval).
 	Classes []string `json:"classes,omitempty"`
 	// Warnings say what could not be done once the version was in force.
@@ -202,7 +204,7 @@ func (a *App) apply(ctx context.Context, from declare, c change) (*applied, erro
 		return result, nil
 	}
 	if c.approves == nil && (c.propose || needed) {
-		p.Generated = nil // made when it is approved, and shown then
+		result.Secrets, p.Generated = len(p.Generated) > 0, nil // made when it is approved, and shown then
 		result.Pending, err = a.keepPending(ctx, p, result.Classes, c)
 		return result, err
 	}

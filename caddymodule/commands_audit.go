@@ -10,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -153,20 +152,6 @@ func linesFrom(cmd *cobra.Command, method, path string, body any, w io.Writer) (
 		return "", incomplete("没有收到结尾")
 	}
 	return resp.Trailer.Get(auditWaiting), nil
-}
-
-// outFile is where a command writes to: the file that --out names, or standard output.
-func outFile(cmd *cobra.Command, write func(w io.Writer) error) (err error) {
-	path, _ := cmd.Flags().GetString("out")
-	if path == "" {
-		return write(cmd.OutOrStdout())
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return fmt.Errorf("不能创建导出文件：%w", err)
-	}
-	defer func() { err = errors.Join(err, f.Sync(), f.Close()) }()
-	return write(f)
 }
 
 func exportAudit(cmd *cobra.Command, query func() (auditQuery, error)) error {

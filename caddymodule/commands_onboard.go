@@ -76,7 +76,7 @@ func onboardCommand(cmd *cobra.Command) {
 		done.Changes = nil // shown by the rehearsal
 		switch {
 		case done.Pending > 0:
-			fmt.Fprintf(w, "已提交为待批变更 %d，由另一名安全管理员批准：licgate policy approve %d --secrets-out FILE\n", done.Pending, done.Pending)
+			fmt.Fprintf(w, "已提交为待批变更 %d，由另一名安全管理员批准：%s\n", done.Pending, approvalHint(done.appliedAnswer))
 		case done.DryRun:
 			fmt.Fprintln(w, "（预演，未提交）")
 		default:

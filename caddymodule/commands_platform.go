@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -69,6 +68,7 @@ type appliedAnswer struct {
 	Generated []registry.Generated `json:"generated,omitempty"`
 	Version   int64                `json:"version"`
 	Pending   int64                `json:"pending,omitempty"`
+	Secrets   bool                 `json:"secrets,omitempty"`
 	Classes   []string             `json:"classes,omitempty"`
 	DryRun    bool                 `json:"dry_run,omitempty"`
 	Warnings  []string             `json:"warnings,omitempty"`
@@ -79,7 +79,7 @@ func changeFlags(cmd *cobra.Command) {
 	cmd.Flags().String("why", "", "变更原因，记入策略历史")
 	cmd.Flags().Int64("if-match", 0, "仅当现行策略版本为此值时才生效")
 	cmd.Flags().Bool("force", false, "允许清空策略或使安全管理员全部失效（记入审计）")
-	cmd.Flags().String("secrets-out", "", "把新生成的密钥与口令写入此文件（权限 0600，不得已存在）")
+	cmd.Flags().String("secrets-out", "", "把新生成的密钥与口令写入此文件（权限 0600，不得已存在；没有新生成的就不建立）")
 }
 
 // changing is the body of a call that makes a version.
@@ -98,26 +98,24 @@ func submit(cmd *cobra.Command, path string, body changing) error {
 // deliver sends what makes a version, and hands over what was generated.
 func deliver(cmd *cobra.Command, path string, body any, dryRun bool) error {
 	out, _ := cmd.Flags().GetString("secrets-out")
-	var secrets *os.File
+	var secrets *outputFile
 	if out != "" && !dryRun {
-		// Opened first: what is shown once must have a place to go.
+		// Begun first: what is shown once must have a place to go.
 		var err error
-		if secrets, err = os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
-			return fmt.Errorf("不能创建密钥文件：%w", err)
+		if secrets, err = newOutput(out); err != nil {
+			return err
 		}
-		defer secrets.Close()
+		defer secrets.drop()
 	}
 	var done appliedAnswer
 	if _, err := call(cmd, http.MethodPost, path, body, &done); err != nil {
-		if secrets != nil {
-			_ = os.Remove(out)
-		}
 		return err
 	}
-	if secrets != nil {
+	if secrets != nil && len(done.Generated) > 0 {
 		if err := writeSecrets(secrets, done.Generated); err != nil {
 			return fmt.Errorf("变更已生效，但密钥文件写入失败，请用 reset-secret / reset-password 重新生成：%w", err)
 		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d 个密钥与口令写入 %s\n", len(done.Generated), out)
 		done.Generated = nil
 	}
 	for _, text := range done.Warnings {
@@ -148,7 +146,7 @@ func printApplied(w io.Writer, done appliedAnswer) {
 		if registry.Administrative(done.Changes) {
 			who = "另一名管理员（系统、安全、审计均可）"
 		}
-		fmt.Fprintf(w, "共 %d 项变更（%s），尚未生效，须由%s批准：licgate policy approve %d\n", len(done.Changes), classText(done.Classes), who, done.Pending)
+		fmt.Fprintf(w, "共 %d 项变更（%s），尚未生效，须由%s批准：%s\n", len(done.Changes), classText(done.Classes), who, approvalHint(done))
 	case len(done.Changes) == 0:
 		fmt.Fprintf(w, "没有变化，策略版本仍为 %d\n", done.Version)
 	case done.DryRun:
@@ -164,6 +162,15 @@ func printApplied(w io.Writer, done appliedAnswer) {
 	}
 }
 
+// approvalHint is the command that approves what waits now; who runs it gets the secrets that are made then, once.
+func approvalHint(done appliedAnswer) string {
+	hint := fmt.Sprintf("licgate policy approve %d", done.Pending)
+	if done.Secrets {
+		hint += " --secrets-out FILE"
+	}
+	return hint
+}
+
 // classText names the classes of changes.
 func classText(classes []string) string {
 	var names []string
@@ -173,13 +180,13 @@ func classText(classes []string) string {
 	return strings.Join(names, "、")
 }
 
-func writeSecrets(f *os.File, generated []registry.Generated) error {
+func writeSecrets(f *outputFile, generated []registry.Generated) error {
 	e := json.NewEncoder(f)
 	e.SetIndent("", "  ")
-	if generated == nil {
-		generated = []registry.Generated{}
+	if err := e.Encode(generated); err != nil {
+		return err
 	}
-	return errors.Join(e.Encode(generated), f.Sync())
+	return f.place()
 }
 
 func exportCommand(cmd *cobra.Command) {

@@ -202,7 +202,7 @@ func decideCommand(what, help string) *cobra.Command {
 	gatewayFlags(decide)
 	note := decide.Flags().String("note", "", "意见，记入变更")
 	if what == "approve" {
-		decide.Flags().String("secrets-out", "", "把新生成的密钥与口令写入此文件（权限 0600，不得已存在）")
+		decide.Flags().String("secrets-out", "", "把新生成的密钥与口令写入此文件（权限 0600，不得已存在；没有新生成的就不建立）")
 	}
 	run(decide, cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
 		id, err := pendingNumber(args[0])

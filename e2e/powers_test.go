@@ -206,7 +206,7 @@ func TestApproval(t *testing.T) {
 		return sec.must("apply", "-f", file, "--why", "缩小授权")
 	}
 	const grant = "needs: [issue, abolish, function_call, archive, web_view, mobile_search, sensitive]"
-	if out := declare(grant, "needs: [function_call]"); !strings.Contains(out, "licgate policy approve 1") || !strings.Contains(out, "（权限）") {
+	if out := declare(grant, "needs: [function_call]"); !strings.Contains(out, "licgate policy approve 1\n") || !strings.Contains(out, "（权限）") {
 		t.Errorf("proposed: %s", out)
 	}
 	c.made("A-1") // nothing has changed yet

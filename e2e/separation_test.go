@@ -83,13 +83,16 @@ func TestResetIsShownToTheApprover(t *testing.T) {
 	g.apply(platform + powers)
 	sec, sec2 := g.as("sec"), g.as("sec2")
 	before := g.ownPassword("aud")
-	if out := sec.must("admin", "reset-password", "aud"); !strings.Contains(out, "licgate policy approve 1") || strings.Contains(out, "administrator_password") {
+	secrets := filepath.Join(g.dir, "reset.json")
+	if out := sec.must("admin", "reset-password", "aud", "--secrets-out", secrets); !strings.Contains(out, "licgate policy approve 1 --secrets-out FILE") || strings.Contains(out, "administrator_password") {
 		t.Errorf("proposed: %s", out)
+	}
+	if left, _ := filepath.Glob(secrets + "*"); len(left) > 0 {
+		t.Errorf("without a secret there are files: %v", left)
 	}
 	if status := g.guess("aud", before); status != http.StatusOK {
 		t.Errorf("the password before approval: %d", status)
 	}
-	secrets := filepath.Join(g.dir, "reset.json")
 	sec2.must("policy", "approve", "1", "--secrets-out", secrets)
 	var made []struct{ Kind, Key, Value string }
 	if err := json.Unmarshal([]byte(read(t, secrets)), &made); err != nil || len(made) != 1 || made[0].Key != "aud" {

@@ -40,6 +40,8 @@ var (
 	// ErrIncomplete says that a complete export cannot be made, because records were deleted past retention or are damaged,
 	// or because a query limits it.
 	ErrIncomplete = errors.New("audit: not all records can be exported")
+	// ErrAhead says that the receiver's checkpoint is larger than the newest one.
+	ErrAhead = errors.New("audit: the checkpoint to start from is ahead of the log")
 	// ErrNoRecord says that no record is of that request.
 	ErrNoRecord = errors.New("audit: no such record")
 	// ErrNotCovered says that a record is not yet under a checkpoint; it is within a minute.
@@ -153,6 +155,9 @@ func (p *prover) line(v any) error {
 
 // addEarlier adds the consistency proofs that were asked for, and the newest checkpoint that each witness signed.
 func (p *prover) addEarlier(header *evidence.Header, since []uint64, system fileSystem, dir string) error {
+	if len(since) > 0 && slices.Max(since) > p.size {
+		return ErrAhead
+	}
 	notes := make(map[uint64]string)
 	receipts, err := newestCosigned(system, dir)
 	if err != nil {
@@ -166,8 +171,8 @@ func (p *prover) addEarlier(header *evidence.Header, since []uint64, system file
 	}
 	slices.Sort(since)
 	for _, size := range slices.Compact(since) {
-		if size == 0 || size > p.size {
-			continue // nothing to prove, or the receiver will tell of a rollback
+		if size == 0 {
+			continue // nothing to prove
 		}
 		path, err := p.tiles.Consistency(size, p.size)
 		if err != nil {

@@ -73,13 +73,16 @@ func TestExportProofs(t *testing.T) {
 	}
 	closeTest(t, j)
 
-	export, proven, err = proofsTest(t, dir, ProofOptions{Query: Query{Department: "D1"}, Since: []uint64{18, 0, 18, 99}})
+	export, proven, err = proofsTest(t, dir, ProofOptions{Query: Query{Department: "D1"}, Since: []uint64{18, 0, 18}})
 	if err != nil || proven != (Proven{Records: 10}) {
 		t.Errorf("%+v, %v", proven, err)
 	}
 	result := mustHold(t, export, evidence.Options{Keys: keys, Checkpoints: []evidence.Kept{{Source: "own", Note: first.Note}}})
 	if result.Department != "D1" || result.Agreed != 1 || result.Records != 10 || bytes.Contains(export, []byte(`"department":"D2"`)) {
 		t.Errorf("%+v", result)
+	}
+	if export, _, err := proofsTest(t, dir, ProofOptions{Since: []uint64{18, 41}}); !errors.Is(err, ErrAhead) || len(export) > 0 {
+		t.Errorf("from behind the log: %s, %v", export, err)
 	}
 	// The proof of one request: it and its attempt.
 	export, err = Prove(t.Context(), dir, "r31")

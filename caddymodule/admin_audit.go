@@ -33,6 +33,9 @@ type auditQuery struct {
 }
 
 func (q auditQuery) query() (audit.Query, error) {
+	if fault := q.mistyped(); fault != "" {
+		return audit.Query{}, adminError(http.StatusBadRequest, "%s", fault)
+	}
 	out := audit.Query{
 		Department: q.Department, App: q.App, Account: q.Account, Interface: q.Interface, Item: q.Item,
 		ResponseID: q.ResponseID, CorrelationID: q.CorrelationID, Outcome: q.Outcome, Event: q.Event, Kind: q.Kind, After: uint64(max(q.After, 0)), Limit: q.Limit,

@@ -84,6 +84,7 @@ var adminFailures = []struct {
 	{errUnknownAction, http.StatusNotFound, "没有这个操作"},
 	{errDevelopmentOff, http.StatusForbidden, "配置未允许开发用实名凭据（licgate { credential { development loopback } }）"},
 	{audit.ErrNoCheckpoint, http.StatusConflict, "还没有签发检查点：新记录在一分钟之内签发，请稍后再试"},
+	{audit.ErrAhead, http.StatusConflict, "from 大于最新检查点的条数：请核对接收方所持检查点的条数（其第二行）；条数无误，就是日志被回滚或换过，请以 licgate audit verify --checkpoint 核对"},
 	{audit.ErrNotCovered, http.StatusConflict, "这条记录还没有纳入检查点：一分钟之内纳入，请稍后再试"},
 	{audit.ErrNoRecord, http.StatusNotFound, "本节点的审计记录中没有这个应答标识"},
 	{audit.ErrIncomplete, http.StatusConflict, "不能完整导出：已有记录过期删除或损坏，或同时给出了检索条件"},

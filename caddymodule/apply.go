@@ -241,7 +241,7 @@ func (a *App) enforce(ctx context.Context, p *plannedChange, c change, result *a
 		detail = "无人可以批准，一人生效；" + detail
 	}
 	if err := g.journal.Append(ctx, &audit.Record{
-		Event: "admin", Time: p.now, Account: c.by.String(), Interface: "change", Outcome: "ATTEMPT", Allow: true,
+		Event: "admin", Time: p.now, Account: c.by.String(), Interface: changeInterface, Outcome: "ATTEMPT", Allow: true,
 		PolicyVersion: version.Number, Detail: detail, Kind: kindOfChanges(p.Changes),
 	}); err != nil {
 		return err

@@ -132,7 +132,7 @@ func askSecrets(cmd *cobra.Command, what, path string, prompts ...string) ([]str
 			return nil, fmt.Errorf("读不到%s文件：%w", what, err)
 		}
 		defer f.Close()
-		return readLines(f, len(prompts))
+		return readLines(f, what, len(prompts))
 	}
 	if fd := int(os.Stdin.Fd()); term.IsTerminal(fd) {
 		var all []string
@@ -147,16 +147,16 @@ func askSecrets(cmd *cobra.Command, what, path string, prompts ...string) ([]str
 		}
 		return all, nil
 	}
-	return readLines(cmd.InOrStdin(), len(prompts))
+	return readLines(cmd.InOrStdin(), what, len(prompts))
 }
 
-func readLines(from io.Reader, n int) ([]string, error) {
+func readLines(from io.Reader, what string, n int) ([]string, error) {
 	var all []string
 	for lines := bufio.NewScanner(from); len(all) < n && lines.Scan(); {
 		all = append(all, lines.Text())
 	}
 	if len(all) < n {
-		return nil, usageError(fmt.Sprintf("需要 %d 行口令", n))
+		return nil, usageError(fmt.Sprintf("没有读到%s：需要 %d 行，每行一个", what, n))
 	}
 	return all, nil
 }

@@ -97,8 +97,8 @@ func queryFlags(cmd *cobra.Command) func() (auditQuery, error) {
 	f.StringVar(&q.Item, "item", "", "证照目录编码")
 	f.StringVar(&q.ResponseID, "response-id", "", "应答标识")
 	f.StringVar(&q.CorrelationID, "correlation-id", "", "调用方的 request_id")
-	f.StringVar(&q.Outcome, "outcome", "", "SUCCESS 或 FAILURE")
-	f.StringVar(&q.Event, "event", "", "事件，例如 request、attempt、admin")
+	f.StringVar(&q.Outcome, "outcome", "", "结果："+strings.Join(audit.Outcomes, "、"))
+	f.StringVar(&q.Event, "event", "", "事件："+strings.Join(audit.Events, "、"))
 	f.StringVar(&q.Kind, "kind", "", "类别：catalogue 目录、lifecycle 生命周期、use 使用")
 	f.Int64Var(&q.After, "after", 0, "只取此序号之后的记录")
 	f.IntVar(&q.Limit, "limit", 0, "最多条数，0 表示不限（search 取最新的）")
@@ -106,6 +106,9 @@ func queryFlags(cmd *cobra.Command) func() (auditQuery, error) {
 		var err error
 		if q.Since, err = moment(*since); err == nil {
 			q.Until, err = moment(*until)
+		}
+		if fault := q.mistyped(); err == nil && fault != "" {
+			err = usageError("--" + fault)
 		}
 		return q, err
 	}
@@ -162,11 +165,13 @@ func exportAudit(cmd *cobra.Command, query func() (auditQuery, error)) error {
 	return outFile(cmd, func(w io.Writer) error {
 		proofs, _ := cmd.Flags().GetBool("proofs")
 		complete, _ := cmd.Flags().GetBool("complete")
-		if proofs || complete {
-			return exportProofs(cmd, auditExport{auditQuery: q, Complete: complete}, w)
-		}
 		counted := &lineCounter{to: w}
-		if err := recordsTo(cmd, q, counted); err != nil {
+		if proofs || complete {
+			if err := exportProofs(cmd, auditExport{auditQuery: q, Complete: complete}, counted); err != nil {
+				return err
+			}
+			counted.n -= 2 // the header and the end
+		} else if err := recordsTo(cmd, q, counted); err != nil {
 			return err
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "导出 %d 条\n", counted.n)
@@ -342,6 +347,9 @@ func tailAudit(cmd *cobra.Command, _ []string) error {
 			})
 		}))
 	}()
+	if !asJSON(cmd) {
+		fmt.Fprintln(cmd.OutOrStdout(), strings.ReplaceAll(recordHead, "\t", "  "))
+	}
 	lines := bufio.NewScanner(read)
 	lines.Buffer(nil, 2<<20)
 	for lines.Scan() {
@@ -433,8 +441,12 @@ func printRecords(cmd *cobra.Command, found [][]byte) error {
 		}
 		return nil
 	}
+	if len(found) == 0 {
+		fmt.Fprintln(cmd.ErrOrStderr(), "（没有）")
+		return nil
+	}
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "时间"+beijing.Label+"\t应用\t账户\t接口\t目录\t结果\t原因\tresponse_id")
+	fmt.Fprintln(w, recordHead)
 	for _, line := range found {
 		text, err := recordLine(line)
 		if err != nil {
@@ -444,6 +456,9 @@ func printRecords(cmd *cobra.Command, found [][]byte) error {
 	}
 	return w.Flush()
 }
+
+// recordHead is over recordLine.
+const recordHead = "时间" + beijing.Label + "\t应用\t账户\t接口\t目录\t结果\t原因\tresponse_id"
 
 // recordLine is a record for people, with tabs between columns.
 func recordLine(line []byte) (string, error) {
@@ -469,5 +484,5 @@ func refusedAgain(r *audit.Record) string {
 	if f.Others {
 		who = "其余调用方"
 	}
-	return fmt.Sprintf("%s 其后又被拒绝 %d 次（%s 至 %s）", who, f.Count, beijing.Time(f.First), beijing.Time(f.Last))
+	return fmt.Sprintf("%s 其后又被拒绝 %d 次（北京时间 %s 至 %s）", who, f.Count, beijing.Time(f.First), beijing.Time(f.Last))
 }

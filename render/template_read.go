@@ -1,7 +1,9 @@
 package render
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"reflect"
 	"slices"
@@ -9,6 +11,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"licgate/yamlfault"
 )
 
 // A Problem is one fault of a template. Message is Chinese and says what to do.
@@ -73,9 +77,15 @@ func (f *faults) read(text []byte, into *templateDecl) {
 		return
 	}
 	var file yaml.Node
-	decoder := yaml.NewDecoder(strings.NewReader(string(text)))
+	source := yamlfault.NewReader(text)
+	decoder := yaml.NewDecoder(source)
 	if err := decoder.Decode(&file); err != nil {
-		f.add("", "不是有效的 YAML 文件（"+strings.TrimPrefix(err.Error(), "yaml: ")+"），请检查缩进、冒号和引号")
+		if errors.Is(err, io.EOF) {
+			f.add("", "文件没有内容")
+			return
+		}
+		line, fault := source.Fault(err)
+		f.list = append(f.list, Problem{Line: line, Message: fault})
 		return
 	}
 	if err := decoder.Decode(new(yaml.Node)); err == nil {

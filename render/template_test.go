@@ -57,7 +57,7 @@ func TestParseRefuses(t *testing.T) {
 		{"grid", "photo: true", "grid: {columns: [1, 2], rows: [28]}", "columns 之和"},
 		{"copies", "photo: true", "copies: [{at: [0, 0]}]", "须有 elements"},
 		{"false", "photo: true", "photo: false", "只能写 true"},
-		{"no YAML", "face: 1", "face: [1", "不是有效的 YAML"},
+		{"no YAML", "face: 1", "face: [1", "第 2 行：YAML 写法有误：这一行或之前的 [ ]"},
 		{"second document", "    elements:", "---\n    elements:", "一个文件只能有一个模板"},
 		{"page too tall for sheet", "size: 卡片", "size: A4\nprint: sheet", ""},
 	} {

@@ -70,6 +70,11 @@ func init() {
 		{Name: "selfcheck", Usage: "--url https://HOST:PORT --app-key KEY --account NAME [--ca FILE] [--secrets-file FILE] [--item CODE]… [--service-item CODE]…", Short: "业务系统一侧的接入自检", Long: selfcheckHelp, CobraFunc: selfcheckCommand},
 		{Name: "archive", Usage: "export", Short: "业务系统一侧：成批归档本部门签发的证照", CobraFunc: archiveCommands},
 	} {
+		fill := c.CobraFunc
+		c.CobraFunc = func(cmd *cobra.Command) {
+			fill(cmd)
+			cmd.SetHelpTemplate(cmd.HelpTemplate()) // without Caddy's foot, which leads to documentation of other commands
+		}
 		caddycmd.RegisterCommand(c)
 	}
 }
@@ -79,7 +84,7 @@ func init() {
 func run(cmd *cobra.Command, args cobra.PositionalArgs, f func(cmd *cobra.Command, args []string) error) {
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		exit(cmd, exitUsage, fmt.Errorf("选项有误：%w", err))
+		exit(cmd, exitUsage, errors.New("选项有误："+flagFault(err)))
 		return nil
 	})
 	cmd.Args = func(cmd *cobra.Command, given []string) error {
@@ -106,7 +111,7 @@ type usageError string
 func (e usageError) Error() string { return string(e) }
 
 func exit(cmd *cobra.Command, code int, err error) {
-	fmt.Fprintf(cmd.ErrOrStderr(), "%s：%v\n", cmd.CommandPath(), err)
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s：%s\n", cmd.CommandPath(), withoutSystemWords(err))
 	if code == exitUsage {
 		fmt.Fprintf(cmd.ErrOrStderr(), "运行 %s --help 查看用法\n", cmd.CommandPath())
 	}

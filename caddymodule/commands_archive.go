@@ -208,7 +208,7 @@ func (o *archiveOptions) explain(err error) error {
 		{archive.ErrExists, "已存在：请换一个文件名。若 " + archive.SpoolOf(o.out) + " 还在，是上次在写成 zip 之后中断的，可以删除"},
 	} {
 		if errors.Is(err, one.is) {
-			return fmt.Errorf("%s %s（%w）", o.out, one.text, err)
+			return fmt.Errorf("%s %s", o.out, one.text)
 		}
 	}
 	return err

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,6 +82,9 @@ func eitherWay(cmd *cobra.Command, ask, read func() error) error {
 		if err := ask(); !errors.Is(err, errUnreachable) {
 			return err
 		}
+	}
+	if _, err := os.Stat(auditDir(cmd)); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("没有审计日志目录 %s：网关没有运行，数据目录也不对？请核对环境变量 LICGATE_DATA 或 --data", auditDir(cmd))
 	}
 	return read()
 }

@@ -183,7 +183,7 @@ func printVerdict(w io.Writer, v verdict) {
 	}
 	switch {
 	case v.Standing != nil:
-		fmt.Fprintf(w, "  证照 %s（%s）：%s，颁发机构 %s，有效期 %s\n", v.Licence, v.Standing.Name, statusNames[v.Standing.Status], v.Standing.Issuer, v.Standing.Validity)
+		fmt.Fprintf(w, "  证照 %s\n", standingText(v.Licence, v.Standing))
 	case v.Licence != "":
 		fmt.Fprintf(w, "  证照 %s：未查询现在的状态", v.Licence)
 		if v.Unasked != "" {
@@ -191,6 +191,22 @@ func printVerdict(w io.Writer, v verdict) {
 		}
 		fmt.Fprintln(w)
 	}
+}
+
+// standingText says how a licence stands. Of one that is not there nothing more is known.
+func standingText(code string, s *standingAnswer) string {
+	text := code
+	if s.Name != "" {
+		text += "（" + s.Name + "）"
+	}
+	text += "：" + statusNames[s.Status]
+	if s.Issuer != "" {
+		text += "，颁发机构 " + s.Issuer
+	}
+	if s.Validity != "" {
+		text += "，有效期 " + s.Validity
+	}
+	return text
 }
 
 // statusNames are the statuses of licences in Chinese.

@@ -128,7 +128,10 @@ func startKeyJob(cmd *cobra.Command, path string, question any) error {
 			bar.end()
 			return fmt.Errorf("任务 %d 由网关继续进行，用 licgate keys status 查看：%w", j.Number, err)
 		}
-		bar.show(phaseText(j.Phase), j.Progress.Seen, max(j.Progress.Total, j.Progress.Seen))
+		// Old keys are destroyed when their grace is over: the last line says when, and no bar that it was done.
+		if j.State != store.JobWaiting && (j.Phase != phaseDestroy || j.Progress.Total > 0) {
+			bar.show(phaseText(j.Phase), j.Progress.Seen, max(j.Progress.Total, j.Progress.Seen))
+		}
 	}
 	bar.end()
 	if asJSON(cmd) {

@@ -22,13 +22,17 @@ type outputFile struct {
 func newOutput(path string) (*outputFile, error) {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		if err == nil {
-			err = fs.ErrExist
+			err = &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
 		}
-		return nil, fileFault("不能创建文件", path, err)
+		return nil, fmt.Errorf("不能创建文件：%w", err)
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
 	if err != nil {
-		return nil, fileFault("不能创建文件", path, err)
+		var fault *fs.PathError
+		if errors.As(err, &fault) {
+			fault.Path = path // nobody asked for the other name
+		}
+		return nil, fmt.Errorf("不能创建文件：%w", err)
 	}
 	return &outputFile{f, path}, nil
 }
@@ -43,38 +47,16 @@ func (f *outputFile) drop() {
 func (f *outputFile) place() error {
 	defer f.drop()
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return fileFault("不能写完文件", f.path, err)
+		return fmt.Errorf("不能写完文件：%w", err)
 	}
 	err := os.Link(f.Name(), f.path)
 	if err != nil && !errors.Is(err, fs.ErrExist) { // a disk without links, such as a USB stick's
 		err = os.Rename(f.Name(), f.path)
 	}
 	if err != nil {
-		return fileFault("不能写完文件", f.path, err)
+		return fmt.Errorf("不能写完文件：%w", err)
 	}
 	return nil
-}
-
-// fileFault says what happened to a file, without the words of the operating system where there are better ones.
-func fileFault(what, path string, err error) error {
-	why := err
-	var fault *fs.PathError
-	if errors.As(err, &fault) {
-		why = fault.Err
-	}
-	for _, known := range []struct {
-		err  error
-		text string
-	}{
-		{fs.ErrExist, "文件已存在，请换一个文件名或先移走它"},
-		{fs.ErrNotExist, "没有这个文件或文件夹"},
-		{fs.ErrPermission, "没有权限"},
-	} {
-		if errors.Is(err, known.err) {
-			return fmt.Errorf("%s %s：%s", what, path, known.text)
-		}
-	}
-	return fmt.Errorf("%s %s：%w", what, path, why)
 }
 
 // outFile is where a command writes to: the file that --out names, or standard output.

@@ -24,7 +24,7 @@ func renderCommands(cmd *cobra.Command) {
 	templates.Flags().Bool("json", false, "输出 JSON")
 	run(templates, cobra.NoArgs, func(cmd *cobra.Command, _ []string) error { return listTemplates(cmd) })
 
-	template := &cobra.Command{Use: "template NAME", Short: "输出一个随程序提供的模板（YAML），可作为自定义模板的起点"}
+	template := &cobra.Command{Use: "template NAME", Short: "输出一个随程序提供的模板（YAML），可作为自定义模板的起点", ValidArgsFunction: completeTemplate}
 	run(template, cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
 		text, ok := render.ShippedTemplate(args[0])
 		if !ok {
@@ -34,6 +34,14 @@ func renderCommands(cmd *cobra.Command) {
 		return err
 	})
 	group(cmd, previewCommand(), templates, template)
+}
+
+// completeTemplate offers the names of shipped templates to the shell.
+func completeTemplate(_ *cobra.Command, given []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(given) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return render.ShippedTemplates(), cobra.ShellCompDirectiveNoFileComp
 }
 
 func noTemplate(name string) error {
@@ -89,6 +97,7 @@ func previewCommand() *cobra.Command {
 	flags.StringVar(&q.item, "item", "", "证照目录编码")
 	flags.StringVar(&q.out, "out", "face-preview", "样张写到这个文件夹")
 	_ = preview.MarkFlagFilename("file", "yaml", "yml")
+	_ = preview.RegisterFlagCompletionFunc("template", completeTemplate)
 	_ = preview.MarkFlagFilename("platform", "yaml", "yml")
 	_ = preview.MarkFlagDirname("out")
 	run(preview, cobra.NoArgs, func(cmd *cobra.Command, _ []string) error { return q.run(cmd) })

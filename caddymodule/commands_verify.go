@@ -100,7 +100,7 @@ func printReport(cmd *cobra.Command, r auditReport) {
 		fmt.Fprintf(w, "更早的 %d 条只核对了哈希\n", r.Skipped)
 	}
 	if r.Covered > 0 {
-		fmt.Fprintf(w, "检查点 %d 个相符，最新的覆盖 %d 条，根 %s\n", r.Checkpoints, r.Covered, r.Root)
+		fmt.Fprintf(w, "检查点 %d 个相符，最新的覆盖 %d 条，根 %s\n", r.Checkpoints, r.Covered, r.Root.Noted())
 	}
 	if len(r.Cosigners) > 0 {
 		fmt.Fprintf(w, "见证方：%s\n", strings.Join(r.Cosigners, "、"))

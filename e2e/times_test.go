@@ -44,6 +44,10 @@ func TestTimesAreBeijing(t *testing.T) {
 			}
 		}
 	}
+	// Old keys go when their grace is over, and nothing says that they went before.
+	if out, errs, code := g.command("keys", "rotate"); code != 0 || !strings.Contains(out, "（北京时间）之后销毁") || strings.Contains(errs, "销毁旧密钥") {
+		t.Errorf("keys rotate: exit %d, %s%s", code, out, errs)
+	}
 	// What is still to come in Beijing is not asked for.
 	ahead := time.Now().Add(time.Hour).In(beijing).Format("2006-01-02 15:04:05")
 	if out, errs, code := g.command("audit", "search", "--since", ahead); code != 0 || writtenTime.MatchString(out) {

@@ -17,6 +17,10 @@ func Preview(t *Template, title string, fields []FieldInfo, at time.Time) (*View
 		IssueDate: "2020-02-14", Validity: "2020-02-14 至 长期", SealCode: "9901050012345", Viewer: "示例部门 示例人", Purpose: "仅供预览证面模板",
 		At: at, Template: t,
 	}
+	var err error
+	if v.QR, err = QRCode(sampleCode); err != nil {
+		return nil, err
+	}
 	for _, f := range fields {
 		switch {
 		case f.Hidden:
@@ -32,6 +36,9 @@ func Preview(t *Template, title string, fields []FieldInfo, at time.Time) (*View
 	}
 	return v, nil
 }
+
+// sampleCode is what the QR code of a sample says. It is as long as a real one's address, and no address: it verifies nothing.
+const sampleCode = "样张：此二维码仅供查看版面，不能用于核验证照。"
 
 // invented is a value of a field's kind.
 func invented(f FieldInfo) string {
@@ -93,12 +100,18 @@ func (t *Template) refuses() bool {
 	})
 }
 
+// roleLabels name the fields that a template places by their role, without a label.
+var roleLabels = map[string]string{
+	"holder_name": "持证主体", "holder_identity_num": "证件号码", "holder_identity_type": "证件类型", "id_code": "证照号码", "issue_date": "发证日期",
+	"begin_date": "有效期起", "expiry_date": "有效期至", "issue_org_name": "颁发机构", "issue_org_code": "颁发机构代码",
+}
+
 // Fields are those that the template places, as an item that has just them would declare them.
 func (t *Template) Fields() []FieldInfo {
 	var all []FieldInfo
 	for i := range t.pages {
 		for _, e := range t.pages[i].elements {
-			f := FieldInfo{Key: or(e.Field, e.Role), Role: e.Role, Label: or(strings.Join(strings.Fields(e.Label), ""), or(e.Field, e.Role)), Type: "string"}
+			f := FieldInfo{Key: or(e.Field, e.Role), Role: e.Role, Label: or(strings.Join(strings.Fields(e.Label), ""), or(roleLabels[e.Role], or(e.Field, e.Role))), Type: "string"}
 			switch {
 			case e.kind == "photo":
 				f = FieldInfo{Key: "photo", Role: "photo", Label: "照片", Type: "image"}

@@ -19,6 +19,9 @@ func TestPreview(t *testing.T) {
 		if err := Fits(v); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+		if v.QR == nil || !v.QRExpires.IsZero() {
+			t.Errorf("%s: no sample of a QR code that is kept", name)
+		}
 		text := squeezed(tool(t, "pdftotext", "-raw", saved(t, v), "-"))
 		for _, f := range v.Fields {
 			if !isDate(f.Value) && f.Role != "id_code" && !strings.Contains(text, squeezed(f.Value)) {
@@ -63,6 +66,11 @@ func TestFieldsOfATemplate(t *testing.T) {
 		fields := template.Fields()
 		if err := template.Check(fields); err != nil || len(fields) < 3 {
 			t.Errorf("%s: %d fields, %v", name, len(fields), err)
+		}
+	}
+	for _, f := range shipped(t, "business").Fields() {
+		if f.Role != "" && f.Label == f.Role {
+			t.Errorf("business: %s is labelled by its key", f.Role)
 		}
 	}
 	fields := shipped(t, "marriage").Fields()

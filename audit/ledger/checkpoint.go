@@ -28,8 +28,7 @@ const timeLine = "time "
 
 // Text returns what is signed.
 func (c Checkpoint) Text() string {
-	root, _ := c.Root.MarshalText() // has no error
-	text := fmt.Sprintf("%s\n%d\n%s\n", c.Origin, c.Size, root)
+	text := fmt.Sprintf("%s\n%d\n%s\n", c.Origin, c.Size, c.Root.Noted())
 	if !c.Time.IsZero() {
 		text += timeLine + c.Time.UTC().Format(time.RFC3339) + "\n"
 	}

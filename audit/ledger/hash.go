@@ -47,6 +47,9 @@ func node(left, right *Hash) Hash {
 // String returns the hash in hex.
 func (h Hash) String() string { return hex.EncodeToString(h[:]) }
 
+// Noted is the hash in base64, as notes have it: what people compare with one.
+func (h Hash) Noted() string { return base64.StdEncoding.EncodeToString(h[:]) }
+
 // MarshalText writes the hash in base64, as notes do.
 func (h Hash) MarshalText() ([]byte, error) { return base64.StdEncoding.AppendEncode(nil, h[:]), nil }
 

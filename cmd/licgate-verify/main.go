@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
@@ -57,7 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, flag.ErrHelp):
 		return holds
 	case err != nil:
-		fmt.Fprintln(stderr, "licgate-verify：", err)
+		tell(stderr, err)
 		return wrongUsage
 	}
 	code := holds
@@ -69,25 +70,49 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
+// tell says one fault, on one line.
+func tell(stderr io.Writer, err error) {
+	text := err.Error()
+	var file *fs.PathError
+	if errors.As(err, &file) && errors.Is(err, fs.ErrNotExist) {
+		text = strings.ReplaceAll(text, file.Error(), "没有文件 "+file.Path)
+	}
+	fmt.Fprintf(stderr, "licgate-verify：%s\n", text)
+}
+
+// given are the values of an option that may be repeated. They are read once all options are known to be right.
+type given []string
+
+func (g *given) add(value string) error {
+	*g = append(*g, value)
+	return nil
+}
+
 func parse(args []string, stderr io.Writer) (*settings, error) {
 	s := &settings{}
 	flags := flag.NewFlagSet("licgate-verify", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		fmt.Fprint(stderr, usage)
-		flags.PrintDefaults()
-	}
-	flags.Func("key", "日志或见证方的验证密钥（NAME+ID+BASE64），或每行一个密钥的文件；可重复", s.addKey)
-	flags.Func("checkpoint", "自己保存的检查点文件：导出必须与之一致；可重复", s.addCheckpoint)
-	flags.Func("receipt", "回执（序号:摘要）：导出中必须有这条记录；可重复", s.addReceipt)
+	flags.SetOutput(io.Discard) // its faults are English
+	var keys, checkpoints, receipts given
+	flags.Func("key", "日志或见证方的验证`密钥`（NAME+ID+BASE64），或每行一个密钥的文件；可重复", keys.add)
+	flags.Func("checkpoint", "自己保存的检查点`文件`：导出必须与之一致；可重复", checkpoints.add)
+	flags.Func("receipt", "`回执`（序号:摘要）：导出中必须有这条记录；可重复", receipts.add)
 	flags.BoolVar(&s.unpinned, "unpinned", false, "没有自己的密钥，采用导出中的密钥：只能证明导出自身一致")
 	flags.BoolVar(&s.json, "json", false, "输出 JSON")
-	if err := flags.Parse(args); err != nil {
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		flags.SetOutput(stderr)
+		fmt.Fprint(stderr, usage)
+		flags.PrintDefaults()
 		return nil, err
+	case err != nil:
+		return nil, errors.New(flagWords.Replace(err.Error()) + "\n" + strings.TrimSpace(usage))
 	}
 	s.paths = flags.Args()
 	if len(s.paths) == 0 {
 		return nil, errors.New("请给出导出文件或审计目录；--help 查看用法")
+	}
+	if err := s.read(keys, checkpoints, receipts); err != nil {
+		return nil, err
 	}
 	pinned := false
 	for _, k := range s.keys {
@@ -99,36 +124,49 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	return s, nil
 }
 
-func (s *settings) addKey(value string) error {
-	if !strings.Contains(value, "+") {
-		content, err := os.ReadFile(value)
-		if err != nil {
-			return err
+// flagWords say the library's faults.
+var flagWords = strings.NewReplacer("flag provided but not defined: ", "没有这个选项：", "flag needs an argument: ", "选项后面要写值：",
+	"bad flag syntax: ", "选项的写法不对：", "invalid boolean value ", "值须为 true 或 false：")
+
+// read takes in what is known from elsewhere than the export.
+func (s *settings) read(keys, checkpoints, receipts given) error {
+	for _, value := range keys {
+		text := value
+		if !strings.Contains(value, "+") {
+			content, err := os.ReadFile(value)
+			if err != nil {
+				return fmt.Errorf("--key：%w", err)
+			}
+			text = string(content)
 		}
-		value = string(content)
+		found, err := ledger.ParseKeys(text)
+		if err != nil || len(found) == 0 {
+			return fmt.Errorf("--key %s：不是验证密钥，应为 NAME+ID+BASE64，或每行一个密钥的文件", value)
+		}
+		s.keys = append(s.keys, found...)
 	}
-	keys, err := ledger.ParseKeys(value)
-	s.keys = append(s.keys, keys...)
-	return err
-}
-
-func (s *settings) addCheckpoint(path string) error {
-	note, err := os.ReadFile(path)
-	s.checkpoints = append(s.checkpoints, evidence.Kept{Source: path, Note: note})
-	return err
-}
-
-func (s *settings) addReceipt(text string) error {
-	r, err := ledger.ParseReceipt(text)
-	s.receipts = append(s.receipts, r)
-	return err
+	for _, path := range checkpoints {
+		note, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("--checkpoint：%w", err)
+		}
+		s.checkpoints = append(s.checkpoints, evidence.Kept{Source: path, Note: note})
+	}
+	for _, text := range receipts {
+		r, err := ledger.ParseReceipt(text)
+		if err != nil {
+			return fmt.Errorf("--receipt %s：不是回执，应为 序号:摘要（应答头 Licgate-Receipt 的值）", text)
+		}
+		s.receipts = append(s.receipts, r)
+	}
+	return nil
 }
 
 // check verifies one export or folder, and reports whether it holds.
 func (s *settings) check(ctx context.Context, path string, stdout, stderr io.Writer) bool {
 	info, err := os.Stat(path)
 	if err != nil {
-		fmt.Fprintln(stderr, "licgate-verify：", err)
+		tell(stderr, err)
 		return false
 	}
 	if info.IsDir() {
@@ -140,13 +178,13 @@ func (s *settings) check(ctx context.Context, path string, stdout, stderr io.Wri
 func (s *settings) checkExport(path string, stdout, stderr io.Writer) bool {
 	f, err := os.Open(path)
 	if err != nil {
-		fmt.Fprintln(stderr, "licgate-verify：", err)
+		tell(stderr, err)
 		return false
 	}
 	defer f.Close()
 	result, err := evidence.Verify(f, evidence.Options{Keys: s.keys, Checkpoints: s.checkpoints, Receipts: s.receipts})
 	if err != nil {
-		fmt.Fprintln(stderr, "licgate-verify：", err)
+		tell(stderr, err)
 		return false
 	}
 	if s.json {
@@ -157,7 +195,7 @@ func (s *settings) checkExport(path string, stdout, stderr io.Writer) bool {
 		return false
 	}
 	fmt.Fprintf(stdout, "%s：成立：%s，%d 条记录，检查点 %d 条，%s，根 %s%s\n", path, result.Origin, result.Records, result.Size,
-		beijing.Labelled(result.Time), result.Root, remarks(result.Cosigners, result.Pinned))
+		beijing.Labelled(result.Time), result.Root.Noted(), remarks(result.Cosigners, result.Pinned))
 	return true
 }
 
@@ -167,12 +205,12 @@ func (s *settings) checkFolder(ctx context.Context, path string, stdout, stderr 
 		o.Checkpoints = append(o.Checkpoints, audit.KeptCheckpoint(k))
 	}
 	if len(s.receipts) > 0 {
-		fmt.Fprintln(stderr, "licgate-verify：回执请与导出文件一起核对")
+		tell(stderr, errors.New("回执请与导出文件一起核对"))
 		return false
 	}
 	report, err := audit.VerifyWith(ctx, path, o)
 	if err != nil {
-		fmt.Fprintln(stderr, "licgate-verify：", err)
+		tell(stderr, err)
 		return false
 	}
 	if s.json {
@@ -205,7 +243,7 @@ func (s *settings) printJSON(stdout, stderr io.Writer, path string, result any, 
 		Result any    `json:"result"`
 	}{path, ok, result})
 	if err != nil {
-		fmt.Fprintln(stderr, "licgate-verify：", err)
+		tell(stderr, err)
 		return false
 	}
 	return ok

@@ -127,6 +127,32 @@ func TestRun(t *testing.T) {
 			t.Errorf("%v: exit %d, %s%s", args, code, out, errs)
 		}
 	}
+	// One line of Chinese says what is wrong; how to call it, only where it was called wrongly.
+	wrong := filepath.Join(t.TempDir(), "wrong")
+	if err := os.WriteFile(wrong, []byte("no key\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ option, value, want string }{
+		{"--key", wrong, "licgate-verify：--key " + wrong + "：不是验证密钥，应为 NAME+ID+BASE64，或每行一个密钥的文件\n"},
+		{"--key", wrong + "2", "licgate-verify：--key：没有文件 " + wrong + "2\n"},
+		{"--checkpoint", wrong + "2", "licgate-verify：--checkpoint：没有文件 " + wrong + "2\n"},
+		{"--receipt", "x", "licgate-verify：--receipt x：不是回执，应为 序号:摘要（应答头 Licgate-Receipt 的值）\n"},
+	} {
+		if code, _, errs := verify(t, "--key", w.keys, test.option, test.value, w.export); code != 2 || errs != test.want {
+			t.Errorf("%s %s: exit %d, %q", test.option, test.value, code, errs)
+		}
+	}
+	if _, _, errs := verify(t, "--what", w.export); !strings.HasPrefix(errs, "licgate-verify：没有这个选项：-what\n用法：") {
+		t.Errorf("%q", errs)
+	}
+	// People compare the root with a checkpoint's, which has it in base64.
+	note, err := os.ReadFile(filepath.Join(w.dir, "tree", "checkpoint"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, out, _ := verify(t, "--key", w.keys, w.export); !strings.Contains(out, "根 "+strings.Split(string(note), "\n")[2]) || !strings.Contains(out, "（北京时间）") {
+		t.Errorf("%s", out)
+	}
 	if code, _, errs := verify(t, "--help"); code != 0 || !strings.Contains(errs, "用法") {
 		t.Errorf("help: exit %d, %s", code, errs)
 	}

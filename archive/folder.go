@@ -28,6 +28,7 @@ type Folder struct {
 	about About
 	now   func() time.Time
 	lock  *os.File
+	made  bool // by OpenFolder: nothing was there
 
 	mu    sync.Mutex
 	index *index
@@ -39,7 +40,9 @@ const asideMark = ".part"
 // OpenFolder makes the folder, whose parent must be there, or takes an archive up again. ErrForeign: there is something else. ErrOther: an
 // archive of something else. ErrInUse: another process has it.
 func OpenFolder(dir string, about About, now func() time.Time) (*Folder, error) {
+	made := false
 	if err := os.Mkdir(dir, 0o700); err == nil {
+		made = true
 		if err := syncDir(filepath.Dir(dir)); err != nil {
 			return nil, err
 		}
@@ -50,7 +53,7 @@ func OpenFolder(dir string, about About, now func() time.Time) (*Folder, error) 
 	if err != nil {
 		return nil, err
 	}
-	f := &Folder{dir: dir, about: about, now: now, lock: lock}
+	f := &Folder{dir: dir, about: about, now: now, lock: lock, made: made}
 	if err := f.open(); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -179,6 +182,19 @@ func syncDir(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// Abandon removes a folder that was made for nothing: that was not there before, and has no licence in it. It reports whether it did.
+func (f *Folder) Abandon() (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.made || len(f.index.lines) > 0 {
+		return false, nil
+	}
+	if err := os.RemoveAll(f.dir); err != nil {
+		return false, fmt.Errorf("archive: remove an empty folder: %w", err)
+	}
+	return true, nil
 }
 
 // Has reports whether a licence is there, as the index says it is.

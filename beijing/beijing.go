@@ -36,9 +36,9 @@ func Format(t time.Time, layout string) string { return t.In(Zone).Format(layout
 // MillisLayout is the form of times in objects and answers (domain.md §1).
 const MillisLayout = "2006-01-02 15:04:05.000"
 
-// Parse reads what Time, Millis, Minute and Date write, and RFC 3339, whose own offset holds. A day is its beginning.
+// Parse reads what Time, Millis, Minute and Date write, and RFC 3339, whose own offset holds. A day is its beginning, with or without noughts (domain.md §1).
 func Parse(text string) (time.Time, error) {
-	for _, layout := range []string{time.RFC3339, time.DateTime, "2006-01-02 15:04", time.DateOnly} { // a fraction needs no layout
+	for _, layout := range []string{time.RFC3339, time.DateTime, "2006-01-02 15:04", "2006-1-2"} { // a fraction needs no layout
 		if t, err := time.ParseInLocation(layout, text, Zone); err == nil {
 			return t, nil
 		}

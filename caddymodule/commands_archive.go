@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"licgate/archive"
+	"licgate/beijing"
 	"licgate/client"
 	"licgate/licence"
 )
@@ -42,7 +43,7 @@ func archiveCommands(cmd *cobra.Command) {
 	f.BoolVar(&o.orgAdmin, "org-admin", false, "以部门管理员身份代表 --department 登录")
 	f.StringVar(&o.serviceItem, "service-item", "", "归档所属的事项编码")
 	f.StringArrayVar(&o.items, "item", nil, "证照目录编码，可重复；不写则为全部可归档的目录")
-	f.StringVar(&o.since, "since", "", "自此日期（2026-01-31）或时刻（\"2026-01-31 08:00:00\"）起签发的")
+	f.StringVar(&o.since, "since", "", "自此日期（2026-01-31）或时刻（\"2026-01-31 08:00:00\"）起签发的，北京时间")
 	f.StringVar(&o.fileType, "file-type", "PDF", "文件类型：PDF、OFD")
 	f.BoolVar(&o.sensitive, "sensitive", false, "要求敏感数据项以明文显示（须另有权限，逐张审计）")
 	f.IntVar(&o.parallel, "parallel", 4, "同时取多少张，1 至 64")
@@ -77,6 +78,16 @@ func (o *archiveOptions) checkUsage() error {
 		return usageError("--file-type 须为 PDF 或 OFD")
 	case o.parallel < 1 || o.parallel > 64:
 		return usageError("--parallel 须为 1 至 64")
+	}
+	if o.since != "" {
+		at, err := beijing.Parse(o.since)
+		switch {
+		case err != nil:
+			return usageError(fmt.Sprintf("--since %q 无法识别，例如 2026-01-31 或 \"2026-01-31 08:00:00\"（北京时间）", o.since))
+		case at.After(time.Now()):
+			return usageError("--since " + o.since + " 还没有到（北京时间）")
+		}
+		o.since = beijing.Millis(at)
 	}
 	return checkItemCodes(o.items)
 }
@@ -154,18 +165,23 @@ func (o *archiveOptions) export(ctx context.Context, cmd *cobra.Command, source 
 	outcomes, err := job.Run(ctx, items)
 	bar.end()
 	result := o.sum(department, outcomes)
+	abandoned, trouble := f.Abandon()
 	switch {
+	case trouble != nil:
+		err = errors.Join(err, trouble)
+	case err != nil && abandoned && ctx.Err() == nil:
+		err = o.explain(err)
 	case ctx.Err() != nil:
 		err = fmt.Errorf("%w；再次执行同一命令，从中断处继续", errInterrupted)
 	case err != nil:
 		err = fmt.Errorf("%w；排除原因后再次执行同一命令，从中断处继续", o.explain(err))
 	case result.refusal() != nil:
 		err = result.refusal()
-	case o.zipped():
+	case o.zipped() && !abandoned:
 		err = o.explain(f.Zip(o.out))
 	}
 	result.Complete = err == nil
-	return errors.Join(result.print(cmd, err == nil || !o.zipped()), err)
+	return errors.Join(result.print(cmd, !abandoned && (err == nil || !o.zipped())), err)
 }
 
 // wanted are the items to archive: those that were named, or the whole catalogue, whose refusals then do not matter.
@@ -195,7 +211,7 @@ func (o *archiveOptions) wanted(ctx context.Context, s *archiveSource) ([]string
 	return unique(codes), nil
 }
 
-// explain says what is wrong with the folder or the zip file, and what to do.
+// explain says what is wrong with the folder or the zip file, and what to do; or what the gateway said.
 func (o *archiveOptions) explain(err error) error {
 	for _, one := range []struct {
 		is   error
@@ -210,6 +226,10 @@ func (o *archiveOptions) explain(err error) error {
 		if errors.Is(err, one.is) {
 			return fmt.Errorf("%s %s", o.out, one.text)
 		}
+	}
+	var refused *client.Error
+	if errors.As(err, &refused) {
+		return errors.New(printable(fmt.Sprintf("网关拒绝：代码 %s：%s，应答标识 %s", refused.Code, refused.Message, refused.ResponseID)))
 	}
 	return err
 }
@@ -295,8 +315,11 @@ func (r *archiveResult) print(cmd *cobra.Command, where bool) error {
 		}
 		fmt.Fprintln(out, printable(fmt.Sprintf("未归档 %s：代码 %s：%s，应答标识 %s", what, f.ErrorCode, f.Message, f.ResponseID)))
 	}
-	if where {
+	switch {
+	case where:
 		fmt.Fprintln(out, "归档在 "+r.Out)
+	case len(r.Failed) == 0 && r.Archived+r.Present == 0:
+		fmt.Fprintln(out, "没有符合条件的证照，没有建立 "+r.Out)
 	}
 	return nil
 }

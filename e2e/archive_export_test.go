@@ -387,7 +387,20 @@ func archiveRefused(t *testing.T, g *gateway, valid []string, foreign string) {
 	if a, errs = maker.export(1, empty); a.Complete || len(a.Failed) != 0 || !strings.Contains(errs, "archivist") {
 		t.Errorf("by the whole catalogue: %+v\n%s", a, errs)
 	}
-	sound(t, empty, nil)
+	// What matches nothing leaves nothing behind: no folder, no spool, no zip file.
+	if a, errs := mine.export(1, empty, "--item", "999999999"); len(a.Failed) != 1 || a.Failed[0].Item != "999999999" {
+		t.Errorf("an unknown item: %+v\n%s", a, errs)
+	}
+	hence := time.Now().In(time.FixedZone("", 8*60*60)).Format("2006-01-02 15:04:05")
+	for _, path := range []string{empty, empty + ".zip"} {
+		args := slices.DeleteFunc(mine.archiveArgs(path, "--item", marriage, "--since", hence), func(arg string) bool { return arg == "--json" })
+		if out, errs, code := g.command(args...); code != 0 || !strings.Contains(out, "没有符合条件的证照，没有建立 "+path) {
+			t.Errorf("nothing since now: exit %d, %s%s", code, out, errs)
+		}
+	}
+	if left, err := filepath.Glob(empty + "*"); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
 
 	// A folder of something else.
 	letters := t.TempDir()
@@ -408,7 +421,9 @@ func archiveRefused(t *testing.T, g *gateway, valid []string, foreign string) {
 			t.Errorf("%v: %s", wrong, errs)
 		}
 	}
-	if _, errs := mine.export(1, empty, "--item", marriage, "--since", "昨天"); !strings.Contains(errs, "10003") {
-		t.Errorf("a bad date: %s", errs)
+	for _, since := range []string{"昨天", "2999-01-01"} {
+		if _, errs := mine.export(2, empty, "--item", marriage, "--since", since); !strings.Contains(errs, "北京时间") {
+			t.Errorf("since %s: %s", since, errs)
+		}
 	}
 }

@@ -75,16 +75,15 @@ func (a *App) administer(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	c := &adminCall{app: a, r: r, path: path}
-	var identified error
-	if c.who, identified = a.identify(r); identified == nil {
-		identified = c.who.may(route.power)
-	}
-	if identified != nil && route.power != powerNone {
-		_ = c.record(route, "FAILURE", "no_power")
-		return identified
+	if err := c.admit(route); err != nil {
+		return err
 	}
 	body, err := readAdminBody(r, route.bodyLimit())
 	if err != nil {
+		return err
+	}
+	// Again: a body may take minutes to come, and whoever sends it may have been disabled meanwhile.
+	if err := c.admit(route); err != nil {
 		return err
 	}
 	act, about, err := route.prepare(c, body)
@@ -125,6 +124,18 @@ func (a *App) administer(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return writeAdminAnswer(w, answer)
+}
+
+// admit finds out who calls, and refuses whoever lacks the route's power.
+func (c *adminCall) admit(route *adminRoute) (err error) {
+	if c.who, err = c.app.identify(c.r); err == nil {
+		err = c.who.may(route.power)
+	}
+	if err == nil || route.power == powerNone {
+		return nil
+	}
+	_ = c.record(route, "FAILURE", "no_power")
+	return err
 }
 
 // record keeps a call. Its body is not in it: that may hold secrets; what a change changes is in its version.

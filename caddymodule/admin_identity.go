@@ -57,10 +57,30 @@ func (w administrator) may(p power) error {
 	case p == powerNone || w.whole || w.role == p || p == powerAny && w.role != "":
 		return nil
 	case w.role == "":
-		return adminError(http.StatusUnauthorized, "三员分立已启用，请先登录：licgate admin login 管理员名")
+		return errLoginFirst
 	}
 	return adminError(http.StatusForbidden, "此操作须由%s执行，%s 是%s", powerNames[p], w.name, powerNames[w.role])
 }
+
+// still refuses a change of somebody who may not make it any more: hashing passwords takes minutes, in which the powers may have been
+// separated, or he disabled.
+func (w administrator) still(current *registry.Platform, c change) error {
+	if w.whole && current.Enabled(registry.RoleSecurity) > 0 {
+		return errLoginFirst
+	}
+	if w.name == "" {
+		return nil
+	}
+	one := find(current.Administrators, func(a *registry.Administrator) bool { return a.Administrator == w.name })
+	if one == nil || one.Disabled || c.own && one.PasswordHash != c.proved || !c.own && power(one.Role) != w.role {
+		return errLoginOver
+	}
+	return nil
+}
+
+var errLoginFirst = adminError(http.StatusUnauthorized, "三员分立已启用，请先登录：licgate admin login 管理员名")
+
+var errLoginOver = adminError(http.StatusUnauthorized, "管理员登录已失效，请重新登录：licgate admin login 管理员名")
 
 // separated reports whether the powers are: from when on there is a security administrator who can act.
 func (s *state) separated() bool { return s.registry.Platform().Enabled(registry.RoleSecurity) > 0 }
@@ -96,7 +116,7 @@ func (a *App) identify(r *http.Request) (administrator, error) {
 		if who.whole {
 			return who, nil // a token from before the powers were taken back
 		}
-		return who, adminError(http.StatusUnauthorized, "管理员登录已失效，请重新登录：licgate admin login 管理员名")
+		return who, errLoginOver
 	}
 	if err != nil {
 		return administrator{claimed: who.claimed}, err
@@ -258,6 +278,10 @@ func (c *adminCall) changePassword(q adminPassword) (*applied, error) {
 	if q.NewPassword == q.Password {
 		return nil, adminError(http.StatusUnprocessableEntity, "新口令不得与旧口令相同")
 	}
+	var proved string // read first: a password that is replaced meanwhile proves nothing
+	if one, ok := c.app.gateway.state.Load().registry.Administrator(q.Administrator); ok {
+		proved = one.PasswordHash
+	}
 	token, _, err := c.openSession(q.Administrator, q.Password)
 	if err != nil {
 		return nil, adminLoginFailure(err)
@@ -266,7 +290,7 @@ func (c *adminCall) changePassword(q adminPassword) (*applied, error) {
 		return nil, err // it proved who asks, and is good for nothing else
 	}
 	return c.app.changeAdministrator(c.r.Context(), q.Administrator, "set-password",
-		change{by: administrator{name: q.Administrator}, why: "更换本人口令", own: true, password: q.NewPassword})
+		change{by: administrator{name: q.Administrator}, why: "更换本人口令", own: true, proved: proved, password: q.NewPassword})
 }
 
 // outdatedAdministrators selects the sessions of administrators who are gone, disabled, or have another password or role.

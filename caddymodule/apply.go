@@ -47,6 +47,7 @@ type change struct {
 	form    *registry.Form // that it comes from
 
 	own      bool   // an administrator's own password: needs no second person
+	proved   string // hash of the password that proved it was him
 	password string // for set-password
 
 	// approves is the pending change that this one brings into force; its Changes must be what comes out.
@@ -177,6 +178,9 @@ func (a *App) apply(ctx context.Context, from declare, c change) (*applied, erro
 		return nil, err
 	}
 	defer unlock()
+	if err := c.by.still(p.current, c); err != nil {
+		return nil, err
+	}
 	result := &applied{Planned: p.Planned, Version: p.head.Number, DryRun: c.dryRun, Classes: registry.Classes(p.Changes, p.current, p.Next)}
 	if err := a.guard(p, c); err != nil {
 		return nil, err

@@ -111,16 +111,18 @@ func (a *App) keepPending(ctx context.Context, p *plannedChange, classes []strin
 	return a.gateway.store.Pendings().AddPending(ctx, kept, c.form)
 }
 
-// shiftsDigest is of the rights that a change would give and take.
+// shiftsDigest is of the rights that a change would give and take, and of the secrets that it replaces: a reset that was proposed twice, or
+// that waited while its owner chose another password, is about one that is no more.
 func (a *App) shiftsDigest(ctx context.Context, p *plannedChange) (string, error) {
 	found, partial, err := a.shiftsOf(ctx, p)
 	if err != nil {
 		return "", err
 	}
 	text, err := json.Marshal(struct {
-		Shifts  []policy.Shift
-		Partial bool
-	}{found, partial})
+		Shifts   []policy.Shift
+		Partial  bool
+		Replaced []string
+	}{found, partial, registry.Replaced(p.Changes, p.current)})
 	if err != nil {
 		return "", fmt.Errorf("encoding the shifts: %w", err)
 	}

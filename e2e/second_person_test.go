@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -186,4 +187,55 @@ func TestLastAdministratorIsNotLockedOut(t *testing.T) {
 		t.Errorf("on record: %s", out)
 	}
 	sec.proposed("admin", "reset-password", "aud") // from now on there is somebody
+}
+
+// TestResetIsAboutThatPassword: a reset that was proposed a second time, and waits while its owner has chosen another password, can't be
+// approved later.
+func TestResetIsAboutThatPassword(t *testing.T) {
+	t.Parallel()
+	g := start(t)
+	g.apply(platform + powers)
+	sec, sys := g.as("sec"), g.as("sys")
+	sec.proposed("admin", "reset-password", "aud")
+	sec.proposed("admin", "reset-password", "aud")
+	var done struct{ Generated []struct{ Value string } }
+	if err := json.Unmarshal([]byte(sys.must("policy", "approve", "1", "--json")), &done); err != nil || len(done.Generated) != 1 {
+		t.Fatalf("%v %+v", err, done)
+	}
+	g.secrets["administrator_password/aud"] = done.Generated[0].Value
+	aud := g.ownPassword("aud")
+	if out, stderr, code := sys.command("policy", "approve", "2"); code != 1 || strings.Contains(out, "administrator_password") {
+		t.Errorf("the spare one: exit %d\n%s%s", code, out, stderr)
+	}
+	if status := g.guess("aud", aud); status != http.StatusOK {
+		t.Errorf("the owner's password: %d", status)
+	}
+}
+
+// TestSlowCallOfSomebodyDisabled: who is disabled while the body of his call comes in does nothing any more.
+func TestSlowCallOfSomebodyDisabled(t *testing.T) {
+	t.Parallel()
+	g := start(t)
+	g.apply(platform + powers)
+	sec, sec2 := g.token("sec", g.ownPassword("sec")), g.token("sec2", g.ownPassword("sec2"))
+	read, write := io.Pipe()
+	disabled := make(chan struct{})
+	go func() {
+		_, _ = io.WriteString(write, `{"kind":"account",`)
+		<-disabled
+		_, _ = io.WriteString(write, `"key":"zhangbin","reason":"x"}`)
+		write.Close()
+	}()
+	answered := make(chan int)
+	go func() {
+		status, _ := g.administer("POST", "locks", sec2, nil, read)
+		answered <- status
+	}()
+	if status, text := g.administer("POST", "administrators/sec2/disable", sec, nil, object{}); status != http.StatusOK {
+		t.Fatalf("%d %s", status, text)
+	}
+	close(disabled)
+	if status := <-answered; status != http.StatusUnauthorized {
+		t.Errorf("the slow call: %d", status)
+	}
 }

@@ -21,11 +21,18 @@ func (g *gateway) administer(method, path, token string, header http.Header, bod
 	g.t.Helper()
 	client := g.adminClient()
 	defer client.CloseIdleConnections()
-	text, err := json.Marshal(body)
-	if err != nil {
-		g.t.Fatal(err)
+	var text io.Reader
+	switch b := body.(type) {
+	case io.Reader: // that comes as it likes
+		text = b
+	default:
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		text = bytes.NewReader(encoded)
 	}
-	req, err := http.NewRequest(method, "http://127.0.0.1/licgate/"+path, bytes.NewReader(text))
+	req, err := http.NewRequest(method, "http://127.0.0.1/licgate/"+path, text)
 	if err != nil {
 		g.t.Fatal(err)
 	}

@@ -104,3 +104,26 @@ type SecretUses interface {
 	// ListSecretUses returns all, by AppKey and Secret.
 	ListSecretUses(ctx context.Context) ([]SecretUse, error)
 }
+
+// Replaced are the stored hashes of the secrets and passwords that changes would replace in a platform, in their order.
+func Replaced(changes []Change, current *Platform) []string {
+	s := NewSnapshot(current)
+	var hashes []string
+	for _, c := range changes {
+		switch {
+		case c.Kind == kindAdministrator && c.Field == "password":
+			if a, ok := s.Administrator(c.Key); ok {
+				hashes = append(hashes, a.PasswordHash)
+			}
+		case c.Kind == kindAccount && c.Field == "password":
+			if a, ok := s.Account(c.Key); ok {
+				hashes = append(hashes, a.PasswordHash)
+			}
+		case c.Kind == kindApplication && c.Field == "secret":
+			if a, ok := s.Application(c.Key); ok {
+				hashes = append(hashes, a.SecretHash)
+			}
+		}
+	}
+	return hashes
+}

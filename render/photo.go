@@ -2,9 +2,11 @@ package render
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
+	"image/color"
 	"image/draw"
 	"image/jpeg"
 	"image/png"
@@ -20,8 +22,8 @@ type photo struct {
 
 // Bounds of a picture. A larger file is not decoded; a larger picture is reduced: 480 × 640 is 300 dpi at the size drawn.
 const (
-	photoMaxPixels = 12_000_000 // of a JPEG, which takes three bytes a pixel while it is read
-	plainMaxPixels = 4_000_000  // of a PNG, which takes up to twelve
+	photoMaxPixels = 12_000_000 // of an ordinary JPEG, which takes up to seven bytes a pixel: three to be read, four to be drawn
+	plainMaxPixels = 4_000_000  // of others: a PNG takes up to twelve, a progressive JPEG fifteen, one in CMYK 24
 	photoWidth     = 480
 	photoHeight    = 640
 	photoQuality   = 82
@@ -38,7 +40,7 @@ func FitPicture(file []byte, holder bool) (kept []byte, suffix, fault string) {
 	p, err := fitPicture(file, holder)
 	switch {
 	case errors.Is(err, errPixels):
-		return nil, "", "的图片过大：PNG 不超过 400 万像素，JPEG 不超过 1200 万像素"
+		return nil, "", "的图片过大：PNG 及渐进式、RGB、CMYK 的 JPEG 不超过 400 万像素，其他 JPEG 不超过 1200 万像素"
 	case err != nil:
 		return nil, "", "不是可用的 PNG 或 JPEG 图片"
 	case p.jpeg:
@@ -78,13 +80,17 @@ func decodePhoto(file []byte) (*photo, error) {
 
 // readPicture reads a PNG or JPEG file, told apart by content.
 func readPicture(file []byte) (picture image.Image, isJPEG bool, err error) {
-	decode, config, most := png.Decode, png.DecodeConfig, plainMaxPixels
+	decode, config := png.Decode, png.DecodeConfig
 	if isJPEG = bytes.HasPrefix(file, []byte("\xff\xd8\xff")); isJPEG {
-		decode, config, most = jpeg.Decode, jpeg.DecodeConfig, photoMaxPixels
+		decode, config = jpeg.Decode, jpeg.DecodeConfig
 	}
 	c, err := config(bytes.NewReader(file))
 	if err != nil {
 		return nil, false, fmt.Errorf("%w: %w", errPhoto, err)
+	}
+	most := plainMaxPixels
+	if isJPEG && ordinary(file, c) {
+		most = photoMaxPixels
 	}
 	if c.Width < 1 || c.Height < 1 || c.Width > most/c.Height {
 		return nil, false, fmt.Errorf("%w: %w: %d × %d", errPhoto, errPixels, c.Width, c.Height)
@@ -93,6 +99,24 @@ func readPicture(file []byte) (picture image.Image, isJPEG bool, err error) {
 		return nil, false, fmt.Errorf("%w: %w", errPhoto, err)
 	}
 	return picture, isJPEG, nil
+}
+
+// ordinary reports whether a JPEG is as cameras write it: in grey or YCbCr, which need no other copy in RGB or CMYK, and not progressive, for which
+// the decoder keeps four bytes more for each sample. The header of a progressive frame says this size somewhere in the file; to look for it
+// everywhere, and not where it should stand, leaves no way to hide it from this function but not from the decoder.
+func ordinary(file []byte, c image.Config) bool {
+	components := 3
+	switch c.ColorModel {
+	case color.GrayModel:
+		components = 1
+	case color.YCbCrModel:
+	default:
+		return false
+	}
+	header := []byte{0xff, 0xc2, 0, byte(8 + 3*components), 8} // marker, length, bits of a sample
+	header = binary.BigEndian.AppendUint16(header, uint16(c.Height))
+	header = binary.BigEndian.AppendUint16(header, uint16(c.Width))
+	return !bytes.Contains(file, header)
 }
 
 // decodePicture reads a PNG or JPEG file, and reduces it to at most width and height.

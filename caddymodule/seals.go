@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"go.uber.org/zap"
 
 	"licgate/licence"
 	"licgate/render"
@@ -93,6 +94,10 @@ func (g *gateway) openSeals(ctx context.Context, a *App) (err error) {
 		keys, err := seal.OpenFileKeys(ctx, dir, rand.Reader, g.keys)
 		if err != nil {
 			return nil, nil, keyFault(err)
+		}
+		if err := keys.InClear(); err != nil {
+			a.logger.Error("private keys of seals stay in clear, for their folder can't be written; `licgate keys status` counts them, the next start tries again",
+				zap.String("folder", dir), zap.Error(err))
 		}
 		authority, err := seal.Open(ctx, dir, keys, seal.Options{Stampers: stampers})
 		return &seals{Authority: authority, keys: keys}, nil, keyFault(err)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"licgate/gm"
 )
@@ -21,15 +22,20 @@ type FileKeys struct {
 	dir     string
 	random  io.Reader
 	wrapper Wrapper
+	inClear error // InClear
 }
 
+// errUnwritable says that a file stays as it is, with a private number in clear, for its folder does not let this process write.
+var errUnwritable = errors.New("seal: a key stays in clear")
+
 // OpenFileKeys opens the keys in dir; random gives new ones, and is safe for concurrent use. Files that have a private number in clear
-// (version 1) are written anew, one by one: a crash leaves each the old or the new, and the next opening goes on. Each master key is
+// (version 1) are written anew, one by one: a crash leaves each the old or the new, and the next opening goes on. Where the folder
+// can't be written, they stay, and serve as they are (InClear). Each master key is
 // tried on one of the files: seals that will not open are found now. Its errors are the wrapper's, and those of gm.ReadKeyFile; a file
 // that is damaged stands in nobody's way but that of who needs it.
 func OpenFileKeys(ctx context.Context, dir string, random io.Reader, wrapper Wrapper) (*FileKeys, error) {
 	k := &FileKeys{dir: dir, random: random, wrapper: wrapper}
-	if err := k.removeClear(); err != nil {
+	if err := k.note(k.removeClear()); err != nil {
 		return nil, err
 	}
 	tried := map[string]bool{}
@@ -42,11 +48,32 @@ func OpenFileKeys(ctx context.Context, dir string, random io.Reader, wrapper Wra
 		if errors.Is(err, ErrKey) {
 			return nil
 		}
-		return err
+		return k.note(err)
 	}); err != nil {
 		return nil, err
 	}
 	return k, nil
+}
+
+// InClear says which files OpenFileKeys found with a private number in clear that it was not let to write anew or remove: a folder that is
+// mounted read-only, or another's. nil: none.
+func (k *FileKeys) InClear() error { return k.inClear }
+
+// note keeps an errUnwritable for InClear, and returns any other error.
+func (k *FileKeys) note(err error) error {
+	if !errors.Is(err, errUnwritable) {
+		return err
+	}
+	k.inClear = errors.Join(k.inClear, err)
+	return nil
+}
+
+// unwritable makes an errUnwritable of an error of writing that a right or a read-only file system is the cause of.
+func unwritable(err error) error {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("%w: %w", errUnwritable, err)
+	}
+	return err
 }
 
 // Identity implements Keys.
@@ -77,10 +104,14 @@ func (k *FileKeys) Identity(ctx context.Context, name KeyName, certify func(cryp
 		return Identity{}, fmt.Errorf("reading %s: %w", path, err)
 	}
 	defer clear(f.Private)
-	return k.open(ctx, file, f)
+	id, err := k.open(ctx, file, f)
+	if errors.Is(err, errUnwritable) {
+		err = nil // the key is good
+	}
+	return id, err
 }
 
-// open returns the key of a file, and writes the file anew when the private number stands in clear.
+// open returns the key of a file, and writes the file anew when the private number stands in clear; errUnwritable comes with the key.
 func (k *FileKeys) open(ctx context.Context, file string, f keyFile) (Identity, error) {
 	private, id, err := k.unwrap(ctx, f)
 	if err != nil {
@@ -113,7 +144,7 @@ func (k *FileKeys) rewrite(ctx context.Context, file string, f keyFile, private 
 	if err != nil {
 		return err
 	}
-	return gm.ReplaceKeyFile(filepath.Join(k.dir, file), content)
+	return unwritable(gm.ReplaceKeyFile(filepath.Join(k.dir, file), content))
 }
 
 // Rewrap wraps all private numbers anew by the master key of now, and returns how many. Each file is replaced in one step, while
@@ -226,7 +257,7 @@ func (k *FileKeys) removeClear() error {
 		path := filepath.Join(k.dir, e.Name())
 		content, err := os.ReadFile(path)
 		if err == nil && bytes.Contains(content, []byte(`"private":`)) {
-			err = os.Remove(path)
+			err = unwritable(os.Remove(path))
 		}
 		clear(content)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {

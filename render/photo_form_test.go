@@ -179,6 +179,14 @@ func TestPhotoIsTurned(t *testing.T) {
 	}
 }
 
+// TestTurningIsNoWorkForEachPixel: a turned picture is drawn once, and not asked for each of its pixels, which took most of a second for a photo.
+func TestTurningIsNoWorkForEachPixel(t *testing.T) {
+	file := photographed(t, portrait(600, 400), 6)
+	if n := testing.AllocsPerRun(1, func() { FitPicture(file, false) }); n > 1000 {
+		t.Errorf("%.0f pieces of memory", n)
+	}
+}
+
 // foreign are files with something else in them, or of a form that this package does not write.
 func foreign(tb testing.TB) map[string][]byte {
 	tb.Helper()

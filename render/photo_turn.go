@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"image"
-	"image/color"
+	"image/draw"
 )
 
 // turn is one of the eight ways that a camera may have been held, as Exif counts them (Orientation, tag 0x0112): 1 is upright, from 5 on width and
@@ -55,12 +55,38 @@ func turnIn(tiff []byte) turn {
 	return upright
 }
 
-// of is a picture turned upright.
+// of is a picture turned upright, at the origin.
 func (t turn) of(picture image.Image) image.Image {
 	if t == upright {
 		return picture
 	}
-	return &turnedPicture{picture, t}
+	b := picture.Bounds()
+	w, h := t.bounds(b.Dx(), b.Dy())
+	turned, row := image.NewRGBA(image.Rect(0, 0, w, h)), image.NewRGBA(image.Rect(0, 0, b.Dx(), 1))
+	for y := range b.Dy() { // row by row: another whole copy would be much memory
+		draw.Draw(row, row.Rect, picture, b.Min.Add(image.Pt(0, y)), draw.Src)
+		for x := range b.Dx() {
+			to := t.place(image.Pt(x, y), b.Size())
+			copy(turned.Pix[turned.PixOffset(to.X, to.Y):], row.Pix[4*x:4*x+4])
+		}
+	}
+	return turned
+}
+
+// place is where a pixel of a picture of some size comes to stand.
+func (t turn) place(p, size image.Point) image.Point {
+	switch t { // where the first column is on the right
+	case 2, 3, 7, 8:
+		p.X = size.X - 1 - p.X
+	}
+	switch t { // where the first row is below
+	case 3, 4, 6, 7:
+		p.Y = size.Y - 1 - p.Y
+	}
+	if t >= 5 {
+		p.X, p.Y = p.Y, p.X
+	}
+	return p
 }
 
 // bounds are those that a picture must keep to so that, turned, it keeps to width and height.
@@ -69,32 +95,4 @@ func (t turn) bounds(width, height int) (int, int) {
 		return height, width
 	}
 	return width, height
-}
-
-// turnedPicture is another picture turned upright, at the origin.
-type turnedPicture struct {
-	image.Image
-	turn turn
-}
-
-func (p *turnedPicture) Bounds() image.Rectangle {
-	size := p.Image.Bounds().Size()
-	w, h := p.turn.bounds(size.X, size.Y)
-	return image.Rect(0, 0, w, h)
-}
-
-func (p *turnedPicture) At(x, y int) color.Color {
-	b := p.Image.Bounds()
-	if p.turn >= 5 {
-		x, y = y, x
-	}
-	switch p.turn { // where the first column is on the right
-	case 2, 3, 7, 8:
-		x = b.Dx() - 1 - x
-	}
-	switch p.turn { // where the first row is below
-	case 3, 4, 6, 7:
-		y = b.Dy() - 1 - y
-	}
-	return p.Image.At(b.Min.X+x, b.Min.Y+y)
 }

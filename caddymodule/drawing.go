@@ -38,9 +38,9 @@ func (t *trip) drawn(ctx context.Context, item string, v *render.View, draw func
 }
 
 // fitPicture is render.FitPicture in its turn: reading a picture takes as much as drawing one.
-func fitPicture(file []byte, holder bool) (kept []byte, suffix, fault string) {
+func fitPicture(file []byte, holder bool, most int) (kept []byte, suffix, fault string) {
 	_ = inTurn(context.Background(), func() error { // a context that does not end: no error
-		kept, suffix, fault = render.FitPicture(file, holder)
+		kept, suffix, fault = render.FitPicture(file, holder, most)
 		return nil
 	})
 	return kept, suffix, fault

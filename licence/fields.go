@@ -82,7 +82,7 @@ func (s *Service) fitPictures(item *Item, fields map[string]any) error {
 		if f.Type != "image" || f.blank(fields[f.Key]) {
 			continue
 		}
-		kept, suffix, fault := s.Fit(Picture(fields[f.Key]), f.Role == rolePhoto)
+		kept, suffix, fault := s.Fit(Picture(fields[f.Key]), f.Role == rolePhoto, f.limit()/4*3) // three bytes are four characters
 		if fault != "" {
 			return f.fault(fault)
 		}

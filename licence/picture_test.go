@@ -93,27 +93,59 @@ func TestPicturesAreKeptClean(t *testing.T) {
 	}
 }
 
-// TestPictureTooLongAnew: what is kept has the field's length as what is given has.
-func TestPictureTooLongAnew(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.Fit = render.FitPicture
+// noisy is a JPEG that gets longer when it is encoded by a higher quality.
+func noisy(t *testing.T, quality int) []byte {
+	t.Helper()
 	m := image.NewRGBA(image.Rect(0, 0, 200, 200))
 	for i := range m.Pix {
 		m.Pix[i] = byte(i * i * 7 >> 3)
 	}
 	var b bytes.Buffer
-	if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: 5}); err != nil {
+	if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: quality}); err != nil {
 		t.Fatal(err)
 	}
-	length := base64.StdEncoding.EncodedLen(b.Len())
+	return b.Bytes()
+}
+
+// TestPictureTooLongAnew: what is kept has the field's length as what is given has.
+func TestPictureTooLongAnew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Fit = render.FitPicture
+	sent := noisy(t, 5)
+	length := base64.StdEncoding.EncodedLen(len(sent))
 	item := marriage()
 	item.Fields = append(item.Fields, licence.Field{Key: "QM", Label: "签名", Type: "image", Length: length})
 	making := making("CZR", "李大华")
-	making.Fields["QM"] = imageOf("jpg", b.Bytes())
+	making.Fields["QM"] = imageOf("jpg", sent)
 	_, err := w.Create(t.Context(), civil, item, making)
 	if fault := fieldError(t, "a picture that grows", err, "QM"); !strings.Contains(fault.Message, fmt.Sprintf("重新编码后超过最大长度 %d", length)) {
 		t.Error(fault.Message)
+	}
+}
+
+// TestPictureInItsLength: a picture that is as long as its field may be stays so when it is encoded anew, and can be given back.
+func TestPictureInItsLength(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Fit = render.FitPicture
+	sent := noisy(t, 30)
+	item := marriage()
+	length := base64.StdEncoding.EncodedLen(len(sent))
+	item.Fields = append(item.Fields, licence.Field{Key: "QM", Label: "签名", Type: "image", Length: length})
+	making := making("CZR", "李大华")
+	making.Fields["QM"] = imageOf("jpg", sent)
+	made, err := w.Create(t.Context(), civil, item, making)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := made.Licence.Fields
+	if data := kept["QM"].(map[string]any)["file_data"].(string); len(data) > length || len(data) < length/2 {
+		t.Errorf("%d characters of %d", len(data), length)
+	}
+	l, err := w.Update(t.Context(), civil, item, licence.Target{Code: made.Licence.Code}, licence.Making{Fields: kept})
+	if err != nil || !reflect.DeepEqual(l.Fields, kept) {
+		t.Errorf("given back: %v", err)
 	}
 }
 

@@ -31,9 +31,9 @@ type Service struct {
 	Now    func() time.Time
 	Random io.Reader
 	// Fit returns a picture as a licence keeps it, without metadata, and its suffix; one that it returned it returns the same again. holder: it is the
-	// holder's photo. fault says in Chinese what is wrong with it, "" when nothing is; a licence with such a picture is refused when it is made.
-	// nil: pictures are kept as they are given.
-	Fit func(picture []byte, holder bool) (kept []byte, suffix, fault string)
+	// holder's photo; most is how many bytes there is room for, and it gets longer only if nothing helps. fault says in Chinese what is wrong with it,
+	// "" when nothing is; a licence with such a picture is refused when it is made. nil: pictures are kept as they are given.
+	Fit func(picture []byte, holder bool, most int) (kept []byte, suffix, fault string)
 	// Unprintable finds a character of a text that no face can show; a licence with one is refused when it is made. nil: none
 	// is looked for.
 	Unprintable func(text string) (rune, bool)

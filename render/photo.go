@@ -10,6 +10,7 @@ import (
 	"image/draw"
 	"image/jpeg"
 	"image/png"
+	"math"
 )
 
 // photo is a picture as it goes into pages and files: written by this package's own encoder, so that nothing else of the file that it came in
@@ -26,8 +27,10 @@ const (
 	plainMaxPixels = 4_000_000  // of others: a PNG takes up to twelve, a progressive JPEG fifteen, one in CMYK 24
 	photoWidth     = 480
 	photoHeight    = 640
-	photoQuality   = 82
 )
+
+// photoQualities are those of JPEG, from the first on until the file is short enough. That they are these is part of the form (asWritten).
+var photoQualities = []int{82, 60, 40, 25}
 
 var (
 	errPhoto  = errors.New("render: unusable photo")
@@ -35,9 +38,10 @@ var (
 )
 
 // FitPicture returns a picture as a licence is to keep it: PNG stays PNG and JPEG JPEG, upright, without metadata, a holder's photo reduced to
-// what is drawn; suffix is that of its kind. One that came out of here comes out the same again. fault says in Chinese why there is none; "": there is.
-func FitPicture(file []byte, holder bool) (kept []byte, suffix, fault string) {
-	p, err := fitPicture(file, holder)
+// what is drawn; suffix is that of its kind. Encoding can make a JPEG longer than it was, so above most bytes it is encoded more coarsely; when
+// nothing helps, it is longer. One that came out of here comes out the same again. fault says in Chinese why there is none; "": there is.
+func FitPicture(file []byte, holder bool, most int) (kept []byte, suffix, fault string) {
+	p, err := fitPicture(file, holder, most)
 	switch {
 	case errors.Is(err, errPixels):
 		return nil, "", "的图片过大：PNG 及渐进式、RGB、CMYK 的 JPEG 不超过 400 万像素，其他 JPEG 不超过 1200 万像素"
@@ -49,7 +53,7 @@ func FitPicture(file []byte, holder bool) (kept []byte, suffix, fault string) {
 	return p.file, "png", ""
 }
 
-func fitPicture(file []byte, holder bool) (*photo, error) {
+func fitPicture(file []byte, holder bool, most int) (*photo, error) {
 	picture, isJPEG, err := readPicture(file)
 	if err != nil {
 		return nil, err
@@ -65,9 +69,9 @@ func fitPicture(file []byte, holder bool) (*photo, error) {
 		return p, nil
 	}
 	if !holder && !isJPEG {
-		return write(picture, isJPEG) // see-through, or of few colours, as it is
+		return write(picture, isJPEG, most) // see-through, or of few colours, as it is
 	}
-	return bounded(file, picture, isJPEG, width, height)
+	return bounded(file, picture, isJPEG, width, height, most)
 }
 
 // decodePhoto reads the picture of a holder. One that FitPicture returned is taken as it is, without decoding.
@@ -125,11 +129,11 @@ func decodePicture(file []byte, width, height int) (*photo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bounded(file, picture, isJPEG, width, height)
+	return bounded(file, picture, isJPEG, width, height, math.MaxInt)
 }
 
 // bounded writes the picture of a file, upright and reduced to at most width and height.
-func bounded(file []byte, picture image.Image, isJPEG bool, width, height int) (*photo, error) {
+func bounded(file []byte, picture image.Image, isJPEG bool, width, height, most int) (*photo, error) {
 	t := upright
 	if isJPEG {
 		t = turnOf(file)
@@ -139,15 +143,20 @@ func bounded(file []byte, picture image.Image, isJPEG bool, width, height int) (
 	if _, whole := picture.(*image.YCbCr); !whole || size.X > width || size.Y > height {
 		picture = reduce(picture, float64(width), float64(height))
 	}
-	return write(t.of(picture), isJPEG)
+	return write(t.of(picture), isJPEG, most)
 }
 
-// write encodes a picture.
-func write(picture image.Image, asJPEG bool) (*photo, error) {
+// write encodes a picture, a JPEG as coarsely as it takes to have at most so many bytes.
+func write(picture image.Image, asJPEG bool, most int) (*photo, error) {
 	var b bytes.Buffer
 	var err error
 	if asJPEG {
-		err = jpeg.Encode(&b, picture, &jpeg.Options{Quality: photoQuality})
+		for _, quality := range photoQualities {
+			b.Reset()
+			if err = jpeg.Encode(&b, picture, &jpeg.Options{Quality: quality}); err != nil || b.Len() <= most {
+				break
+			}
+		}
 	} else {
 		err = png.Encode(&b, picture)
 	}

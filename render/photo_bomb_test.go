@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -54,7 +55,7 @@ func TestPictureBomb(t *testing.T) {
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, _, fault := FitPicture(c.file, true)
+		_, _, fault := FitPicture(c.file, true, math.MaxInt)
 		runtime.ReadMemStats(&after)
 		if got := strings.Contains(fault, "万像素"); got != c.tooMuch {
 			t.Errorf("%s: %q", name, fault)

@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"image"
 	"image/jpeg"
+	"slices"
 	"sync"
 )
 
@@ -25,19 +26,23 @@ func asWritten(file []byte, width, height int) *photo {
 	return &photo{file: file, jpeg: isJPEG, size: size}
 }
 
-// jpegHead is what write begins each JPEG with, up to the pixels: tables for colours in 4:2:0, without application data and comments. Only the
-// dimensions differ, which are 0 here.
-var jpegHead = sync.OnceValue(func() []byte {
-	var b bytes.Buffer
+// jpegHeads are what write begins JPEGs with, up to the pixels, of one length for all qualities: tables for colours in 4:2:0, without application
+// data and comments. In files of one quality only the dimensions differ, which are 0 here.
+var jpegHeads = sync.OnceValue(func() [][]byte {
+	heads := make([][]byte, len(photoQualities))
 	one := image.NewYCbCr(image.Rect(0, 0, 1, 1), image.YCbCrSubsampleRatio420)
-	if err := jpeg.Encode(&b, one, &jpeg.Options{Quality: photoQuality}); err != nil {
-		panic("render: " + err.Error()) // a buffer takes all, and the encoder any size above 0
+	for i, quality := range photoQualities {
+		var b bytes.Buffer
+		if err := jpeg.Encode(&b, one, &jpeg.Options{Quality: quality}); err != nil {
+			panic("render: " + err.Error()) // a buffer takes all, and the encoder any size above 0
+		}
+		head := b.Bytes()
+		head = head[:bytes.Index(head, scan)+len(scan)]
+		at := jpegSizeAt(head)
+		clear(head[at : at+4])
+		heads[i] = head
 	}
-	head := b.Bytes()
-	head = head[:bytes.Index(head, scan)+len(scan)]
-	at := jpegSizeAt(head)
-	clear(head[at : at+4])
-	return head
+	return heads
 })
 
 var (
@@ -45,15 +50,16 @@ var (
 	scan  = []byte("\xff\xda\x00\x0c\x03\x01\x00\x02\x11\x03\x11\x00\x3f\x00") // of all components, before the pixels
 )
 
-// jpegSizeAt is where height and width stand in what is a jpegHead.
+// jpegSizeAt is where height and width stand in what is one of jpegHeads.
 func jpegSizeAt(head []byte) int { return bytes.Index(head, frame) + len(frame) }
 
-// writtenJPEG reads the size of a JPEG of the form of write: the head, pixels without any marker, the end, nothing after it.
+// writtenJPEG reads the size of a JPEG of the form of write: a head, pixels without any marker, the end, nothing after it.
 func writtenJPEG(file []byte) (size image.Point, ok bool) {
-	head := jpegHead()
-	at := jpegSizeAt(head)
-	n := len(head)
-	if len(file) < n+2 || !bytes.Equal(file[:at], head[:at]) || !bytes.Equal(file[at+4:n], head[at+4:]) {
+	heads := jpegHeads()
+	at, n := jpegSizeAt(heads[0]), len(heads[0])
+	if len(file) < n+2 || !slices.ContainsFunc(heads, func(head []byte) bool {
+		return bytes.Equal(file[:at], head[:at]) && bytes.Equal(file[at+4:n], head[at+4:])
+	}) {
 		return image.Point{}, false
 	}
 	for pixels := file[n:]; ; {

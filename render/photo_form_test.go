@@ -10,6 +10,7 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,7 +52,7 @@ func photographed(tb testing.TB, m image.Image, t turn) []byte {
 // fitted is a picture as a licence keeps it.
 func fitted(tb testing.TB, file []byte) []byte {
 	tb.Helper()
-	kept, _, fault := FitPicture(file, true)
+	kept, _, fault := FitPicture(file, true, math.MaxInt)
 	if fault != "" {
 		tb.Fatal(fault)
 	}
@@ -77,7 +78,7 @@ func TestFitPicture(t *testing.T) {
 		{"another picture", jpegFile(t, portrait(960, 1280)), false, "jpg", image.Pt(960, 1280)},
 		{"another see-through picture", pngFile(t, clear), false, "png", image.Pt(900, 100)},
 	} {
-		kept, suffix, fault := FitPicture(c.file, c.holder)
+		kept, suffix, fault := FitPicture(c.file, c.holder, math.MaxInt)
 		if fault != "" {
 			t.Errorf("%s: %s", c.name, fault)
 			continue
@@ -86,11 +87,11 @@ func TestFitPicture(t *testing.T) {
 			t.Errorf("%s: %v, .%s", c.name, size, suffix)
 		}
 	}
-	if kept, _, _ := FitPicture(pngFile(t, clear), false); pixelsOf(t, kept).At(5, 5) != (color.NRGBA{}) {
+	if kept, _, _ := FitPicture(pngFile(t, clear), false, math.MaxInt); pixelsOf(t, kept).At(5, 5) != (color.NRGBA{}) {
 		t.Error("a picture that is no photo is see-through no more")
 	}
 	for name, file := range map[string][]byte{"empty": nil, "GIF": []byte("GIF89a\x01\x00\x01\x00"), "BMP": []byte("BM\x46\x00"), "cut": jpegFile(t, portrait(20, 20))[:300]} {
-		if kept, _, fault := FitPicture(file, false); kept != nil || !strings.Contains(fault, "PNG 或 JPEG") {
+		if kept, _, fault := FitPicture(file, false, math.MaxInt); kept != nil || !strings.Contains(fault, "PNG 或 JPEG") {
 			t.Errorf("%s: %s", name, fault)
 		}
 	}
@@ -105,11 +106,11 @@ func TestFitPictureTwice(t *testing.T) {
 		"PNG": pngFile(t, portrait(358, 441)), "large PNG": pngFile(t, noise(700, 900)), "few colours": pngFile(t, image.NewPaletted(image.Rect(0, 0, 50, 20), color.Palette{color.Black, color.White})),
 	} {
 		for _, holder := range []bool{true, false} {
-			once, _, fault := FitPicture(file, holder)
+			once, _, fault := FitPicture(file, holder, math.MaxInt)
 			if fault != "" {
 				t.Fatal(name, fault)
 			}
-			twice, _, _ := FitPicture(once, holder)
+			twice, _, _ := FitPicture(once, holder, math.MaxInt)
 			if !bytes.Equal(once, twice) {
 				t.Errorf("%s (holder %v): %d bytes become %d", name, holder, len(once), len(twice))
 			}
@@ -182,7 +183,7 @@ func TestPhotoIsTurned(t *testing.T) {
 // TestTurningIsNoWorkForEachPixel: a turned picture is drawn once, and not asked for each of its pixels, which took most of a second for a photo.
 func TestTurningIsNoWorkForEachPixel(t *testing.T) {
 	file := photographed(t, portrait(600, 400), 6)
-	if n := testing.AllocsPerRun(1, func() { FitPicture(file, false) }); n > 1000 {
+	if n := testing.AllocsPerRun(1, func() { FitPicture(file, false, math.MaxInt) }); n > 1000 {
 		t.Errorf("%.0f pieces of memory", n)
 	}
 }
@@ -196,7 +197,7 @@ func foreign(tb testing.TB) map[string][]byte {
 		tb.Fatal(err)
 	}
 	var coarse bytes.Buffer
-	if err := jpeg.Encode(&coarse, portrait(60, 80), &jpeg.Options{Quality: photoQuality - 1}); err != nil {
+	if err := jpeg.Encode(&coarse, portrait(60, 80), &jpeg.Options{Quality: photoQualities[0] - 1}); err != nil {
 		tb.Fatal(err)
 	}
 	var deep bytes.Buffer
@@ -245,7 +246,7 @@ func TestForeignFormIsWrittenAnew(t *testing.T) {
 		if p := asWritten(file, photoWidth, photoHeight); p != nil && !behind {
 			t.Errorf("%s: taken for our own", name)
 		}
-		kept, _, fault := FitPicture(file, true)
+		kept, _, fault := FitPicture(file, true, math.MaxInt)
 		if bytes.Equal(kept, file) {
 			t.Errorf("%s: kept as it is", name)
 		}
@@ -330,7 +331,7 @@ func FuzzAsWritten(f *testing.F) {
 				t.Fatalf("%v of %v %s: %v", c, p.size, kind, err)
 			}
 		}
-		kept, suffix, fault := FitPicture(file, true)
+		kept, suffix, fault := FitPicture(file, true, math.MaxInt)
 		if fault != "" {
 			return
 		}
@@ -338,7 +339,7 @@ func FuzzAsWritten(f *testing.F) {
 		if p == nil || p.size != pixelsOf(t, kept).Bounds().Size() || p.jpeg != (suffix == "jpg") {
 			t.Fatalf("kept in another form: %+v", p)
 		}
-		if again, _, _ := FitPicture(kept, true); !bytes.Equal(again, kept) {
+		if again, _, _ := FitPicture(kept, true, math.MaxInt); !bytes.Equal(again, kept) {
 			t.Fatal("not the same again")
 		}
 	})
@@ -348,14 +349,36 @@ func FuzzAsWritten(f *testing.F) {
 // all of before are encoded anew at each look (docs/formats.md).
 func TestPictureForm(t *testing.T) {
 	t.Parallel()
-	golden, err := os.ReadFile(filepath.Join("testdata", "photo", "kept.jpg"))
-	if err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"kept.jpg", "kept-60.jpg", "kept-40.jpg", "kept-25.jpg"} {
+		golden, err := os.ReadFile(filepath.Join("testdata", "photo", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := asWritten(golden, 60, 80); p == nil || p.size != image.Pt(60, 80) || !p.jpeg {
+			t.Errorf("%s, which a licence keeps, is not known: %+v", name, p)
+		}
+		if again, _, _ := FitPicture(golden, true, len(golden)); !bytes.Equal(again, golden) {
+			t.Errorf("%s, which a licence keeps, is changed", name)
+		}
 	}
-	if p := asWritten(golden, 60, 80); p == nil || p.size != image.Pt(60, 80) || !p.jpeg {
-		t.Errorf("a JPEG that a licence keeps is not known: %+v", p)
-	}
-	if again, _, _ := FitPicture(golden, true); !bytes.Equal(again, golden) {
-		t.Error("a JPEG that a licence keeps is changed")
+}
+
+// TestFitPictureInRoom: where there is too little room for a JPEG it is encoded more coarsely, no more than need be.
+func TestFitPictureInRoom(t *testing.T) {
+	t.Parallel()
+	file := jpegFile(t, noise(60, 80))
+	longer, _, _ := FitPicture(file, true, math.MaxInt)
+	for range photoQualities[1:] {
+		if same, _, _ := FitPicture(file, true, len(longer)); !bytes.Equal(same, longer) {
+			t.Errorf("what has %d bytes is not kept where there is room for them", len(longer))
+		}
+		kept, _, _ := FitPicture(file, true, len(longer)-1)
+		if len(kept) >= len(longer) {
+			t.Fatalf("%d bytes where there is room for %d", len(kept), len(longer)-1)
+		}
+		if again, _, _ := FitPicture(kept, true, len(kept)); !bytes.Equal(again, kept) {
+			t.Errorf("what has %d bytes does not come out the same again", len(kept))
+		}
+		longer = kept
 	}
 }

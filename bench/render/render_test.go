@@ -67,7 +67,7 @@ func photo(tb testing.TB) []byte {
 	if err := jpeg.Encode(&b, m, nil); err != nil {
 		tb.Fatal(err)
 	}
-	kept, _, fault := render.FitPicture(b.Bytes(), true)
+	kept, _, fault := render.FitPicture(b.Bytes(), true, math.MaxInt)
 	if fault != "" {
 		tb.Fatal(fault)
 	}

@@ -238,7 +238,7 @@ func checkRemark(member, text string) error {
 type changeRequest struct {
 	Why    string `json:"why,omitempty"`
 	DryRun bool   `json:"dry_run,omitempty"`
-	// Force lets a change empty the policy or lock out the last security administrator.
+	// Force lets a change empty the policy, lock out the last security administrator or break named test decisions.
 	Force bool `json:"force,omitempty"`
 }
 

@@ -209,7 +209,7 @@ func (c *adminCall) pending(nothing) (*pendingDetail, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening pending change %d: %w", p.ID, err)
 	}
-	out.Rehearsal, err = c.app.rehearse(c.r.Context(), as(declared), change{by: c.who}, 0)
+	out.Rehearsal, err = c.app.rehearse(c.r.Context(), as(declared), change{by: c.who, force: p.Force}, 0)
 	switch {
 	case err != nil && adminStatus(err) < http.StatusInternalServerError:
 		out.Fault = adminFailure(err).Error()

@@ -78,7 +78,7 @@ type appliedAnswer struct {
 func changeFlags(cmd *cobra.Command) {
 	cmd.Flags().String("why", "", "变更原因，记入策略历史")
 	cmd.Flags().Int64("if-match", 0, "仅当现行策略版本为此值时才生效")
-	cmd.Flags().Bool("force", false, "允许清空策略或使安全管理员全部失效（记入审计）")
+	cmd.Flags().Bool("force", false, "允许清空策略、使安全管理员全部失效或不符合命名判定（记入审计）")
 	cmd.Flags().String("secrets-out", "", "把新生成的密钥与口令写入此文件（权限 0600，不得已存在；没有新生成的就不建立）")
 }
 

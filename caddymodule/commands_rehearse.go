@@ -65,7 +65,7 @@ func printRehearsal(w io.Writer, r rehearsal) {
 		}
 	}
 	for _, b := range r.Broken {
-		fmt.Fprintln(w, "命名判定不通过，将被拒绝："+b.text("将为"))
+		fmt.Fprintln(w, b.verdict("将为"))
 	}
 }
 
@@ -170,7 +170,7 @@ func pendingCommand() *cobra.Command {
 		w := cmd.OutOrStdout()
 		fmt.Fprintf(w, "变更 %d（%s）  提交人 %s  期限 %s  %s\n", p.ID, pendingNames[p.State], p.By, beijing.Labelled(p.Expires), p.Why)
 		if p.Force {
-			fmt.Fprintln(w, "强制：批准后可能清空策略，或使安全管理员全部失效")
+			fmt.Fprintln(w, "强制：批准后可能清空策略、使安全管理员全部失效，或不符合命名判定")
 		}
 		switch {
 		case p.Fault != "":

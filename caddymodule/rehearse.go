@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -28,7 +27,7 @@ type rehearsal struct {
 	// Partial says that there are more shifts than are listed.
 	Partial bool      `json:"partial,omitempty"`
 	Replay  *replayed `json:"replay,omitempty"`
-	// Broken are the named test decisions that the change would break: it would be refused.
+	// Broken are the named test decisions that would not hold.
 	Broken []brokenExpectation `json:"broken,omitempty"`
 }
 
@@ -40,8 +39,10 @@ func (a *App) rehearse(ctx context.Context, from declare, c change, days int) (*
 		return nil, err
 	}
 	out := &rehearsal{Base: p.head.Number, Changes: p.Changes, Classes: registry.Classes(p.Changes, p.current, p.Next)}
-	if out.Broken, err = a.unmet(p.state); err != nil {
-		return nil, err
+	if c.by.may(powerSecurity) == nil { // the decisions tell of rights
+		if out.Broken, err = a.broken(p, c); err != nil && !c.spared(p.Changes) {
+			return nil, err
+		}
 	}
 	if out.Shifts, out.Partial, err = a.shiftsOf(ctx, p); err != nil {
 		return nil, err
@@ -199,6 +200,11 @@ type brokenExpectation struct {
 	Fault string `json:"fault,omitempty"`
 
 	Field string `json:"field,omitempty"` // that it is about
+
+	// Already says that it does not hold in the version in force, before the change, either.
+	Already bool `json:"already,omitempty"`
+	// Refuses says that the change is refused for it.
+	Refuses bool `json:"refuses,omitempty"`
 }
 
 var wantTexts = map[string]string{"allow": "允许", "deny": "拒绝", "clear": "明文", "masked": "脱敏"}
@@ -213,6 +219,18 @@ func (b brokenExpectation) text(verb string) string {
 		is = wantTexts[map[bool]string{true: "clear", false: "masked"}[b.Allow]]
 	}
 	return fmt.Sprintf("第 %d 行 %s：应为%s，%s%s（%s，%s）", b.Line, b.Name, wantTexts[b.Want], verb, is, b.Reason, reasonTexts[b.Reason])
+}
+
+// verdict says what follows from it for a change, and what is wrong.
+func (b brokenExpectation) verdict(verb string) string {
+	what := "不因此拒绝"
+	switch {
+	case b.Refuses:
+		what = "将被拒绝"
+	case b.Already:
+		what = "变更之前已如此，不因此拒绝"
+	}
+	return "命名判定不通过，" + what + "：" + b.text(verb)
 }
 
 // expectations reads the named test decisions; none where there is no file.
@@ -236,15 +254,68 @@ func parseExpectations(text []byte) ([]policy.Expectation, error) {
 	return all, err
 }
 
-// unmet are the named test decisions that a state breaks. They are read each time: what is accepted is held to the file as it is then.
-func (a *App) unmet(st *state) ([]brokenExpectation, error) {
+// broken are the named test decisions that do not hold once a change is in force. They are read each time: what is accepted is held to
+// the file as it is then. What concerns administrators alone changes no decision and is not asked.
+func (a *App) broken(p *plannedChange, c change) ([]brokenExpectation, error) {
+	if registry.Administrative(p.Changes) {
+		return nil, nil
+	}
 	all, err := a.expectations()
 	if err != nil {
 		return nil, err
 	}
-	return st.unmet(all), nil
+	broken := p.state.unmet(all)
+	if len(broken) == 0 {
+		return nil, nil
+	}
+	before, err := a.before(p)
+	if err != nil {
+		return nil, err
+	}
+	was := map[int]brokenExpectation{} // by line
+	for _, b := range before.unmet(all) {
+		was[b.Line] = b
+	}
+	for i := range broken {
+		b := &broken[i]
+		old, already := was[b.Line]
+		// About nobody before, and about somebody with other rights now: that is what this change does.
+		b.Already = already && (old.Fault == "" || b.Fault != "")
+		b.Refuses = !b.Already && !c.spared(p.Changes)
+	}
+	return broken, nil
 }
 
+// spared reports whether a change is only warned of the named test decisions that it breaks: who must be kept out at once is not let in by
+// a line of a file that another power writes.
+func (c change) spared(changes []registry.Change) bool {
+	return c.force || registry.Withdrawal(changes)
+}
+
+// held holds a change to the named test decisions: it is refused for those that it breaks, and warned of all others that do not hold.
+func (a *App) held(p *plannedChange, c change) (warnings []string, err error) {
+	broken, err := a.broken(p, c)
+	if err != nil {
+		if c.spared(p.Changes) {
+			return []string{"命名判定未能检查，不因此拒绝：" + adminFailure(err).Error()}, nil
+		}
+		return nil, err
+	}
+	var refusals []string
+	for _, b := range broken {
+		if b.Refuses {
+			refusals = append(refusals, "\n"+b.text("将为"))
+		} else {
+			warnings = append(warnings, b.verdict("将为"))
+		}
+	}
+	if len(refusals) > 0 {
+		return nil, adminError(http.StatusConflict, "命名判定未通过，变更未生效。确要如此请加 --force（会记入审计）：%s", strings.Join(refusals, ""))
+	}
+	return warnings, nil
+}
+
+// unmet are the decisions that do not hold in a state.
 func (s *state) unmet(all []policy.Expectation) []brokenExpectation {
 	var broken []brokenExpectation
 	for _, e := range all {
@@ -252,8 +323,9 @@ func (s *state) unmet(all []policy.Expectation) []brokenExpectation {
 		if reason := s.nobody(e.Request.App, e.Request.Account); reason != "" {
 			broken = append(broken, brokenExpectation{
 				Name: e.Name, Line: e.Line, Want: e.Want, Reason: reason,
-				Fault: reasonTexts[reason] + " " + map[policy.Reason]string{reasonNoApp: e.Request.App, reasonNoAccount: e.Request.Account}[reason] +
-					"，这条判定没有意义：请改用已登记的名称",
+				Fault: map[policy.Reason]string{
+					reasonNoApp: "所指的应用 " + e.Request.App, reasonNoAccount: "所指的账户 " + e.Request.Account,
+				}[reason] + " 不存在，这条判定没有意义：请改用已登记的名称",
 			})
 			continue
 		}
@@ -286,19 +358,6 @@ func (s *state) explanation(q policy.Request, field string) policy.Explanation {
 		return policy.ExplainClear(s.decider, q, field)
 	}
 	return policy.Explain(s.decider, q)
-}
-
-// brokenExpectations refuses a version.
-func brokenExpectations(broken []brokenExpectation) error {
-	if len(broken) == 0 {
-		return nil
-	}
-	var text bytes.Buffer
-	text.WriteString("命名判定未通过，变更未生效：")
-	for _, b := range broken {
-		text.WriteString("\n" + b.text("实为"))
-	}
-	return adminError(http.StatusConflict, "%s", text.String())
 }
 
 func allowText(allow bool) string {

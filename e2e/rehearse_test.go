@@ -96,12 +96,7 @@ func TestNamedDecisions(t *testing.T) {
 	t.Parallel()
 	g := start(t)
 	g.apply(platform)
-	folder := filepath.Join(g.dir, "data", "policy")
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	decisions := filepath.Join(folder, "decisions.txt")
-	write(t, decisions, `# 上线前必须成立
+	decisions := g.decisions(`# 上线前必须成立
 婚姻登记可制证: allow app=hydj account=zhangbin interface=create item=305018201 service_item=110103MZ001
 外局不可废止: deny app=readonly account=stranger interface=abolish item=305018201
 可见者可见: clear app=hydj account=seer item=305018201 field=CYRSFZJHM
@@ -122,7 +117,7 @@ func TestNamedDecisions(t *testing.T) {
 	write(t, decisions, "无人: deny app=readonly account=nosuch interface=abolish item=305018201\n无此系统: deny app=nosuch account=seer interface=abolish item=305018201\n"+
 		"反了: clear app=readonly account=seer item=305018201 field=CYRSFZJHM\n")
 	out, _, code := g.command("policy", "test")
-	if code != 1 || !strings.Contains(out, "无人：没有这个账户 nosuch，这条判定没有意义") || !strings.Contains(out, "无此系统：没有这个应用 nosuch，这条判定没有意义") ||
+	if code != 1 || !strings.Contains(out, "无人：所指的账户 nosuch 不存在，这条判定没有意义") || !strings.Contains(out, "无此系统：所指的应用 nosuch 不存在，这条判定没有意义") ||
 		strings.Contains(out, "deny") || !strings.Contains(out, "反了：应为明文，实为脱敏（app_no_grant，") {
 		t.Errorf("decisions about nobody: exit %d %s", code, out)
 	}
@@ -135,6 +130,109 @@ func TestNamedDecisions(t *testing.T) {
 	g.refused("1 条命名判定未通过", "policy", "test", "-f", other)
 	if out := g.must("policy", "test", "-f", other, "--version", "1"); !strings.Contains(out, "1 条通过") {
 		t.Errorf("at an earlier version: %s", out)
+	}
+}
+
+// TestNamedDecisionsThatWereBroken: a line that did not hold before a change refuses nothing, but is told; what takes away alone, or is forced,
+// is warned of what it breaks; and what a change breaks of somebody whom it registers refuses it.
+func TestNamedDecisionsThatWereBroken(t *testing.T) {
+	t.Parallel()
+	g := start(t)
+	g.apply(platform + powers)
+	sec := g.as("sec")
+	decisions := g.decisions("外部应用不得: deny app=oldapp account=zhangbin interface=abolish item=305018201 department=11110000000021135M\n" +
+		"可制证: allow app=hydj account=zhangbin interface=create item=305018201 service_item=110103MZ001\n" +
+		"新人不得: deny app=hydj account=newcomer interface=create item=305018201 service_item=110103MZ001\n")
+	const stale = "命名判定不通过，变更之前已如此，不因此拒绝：第 1 行 外部应用不得：所指的应用 oldapp 不存在"
+	warned := func(want string, args ...string) {
+		t.Helper()
+		out, errs, code := sec.command(args...)
+		if code != 0 || !strings.Contains(out, "已生效") || !strings.Contains(errs, "警告："+want) {
+			t.Errorf("licgate %s: exit %d, want a warning %q\n%s%s", strings.Join(args, " "), code, want, out, errs)
+		}
+	}
+	file := filepath.Join(g.dir, "next.yaml")
+	next := func(pairs ...string) []string {
+		write(t, file, edited(pairs...))
+		return []string{"apply", "-f", file}
+	}
+	warned(stale, "account", "disable", "seer")
+	warned(stale, next("name: 只查不发", "name: 只查")...)
+	// Of a change it is said beforehand what would refuse it and what would not.
+	breaking := next(fullGrant, "needs: [function_call]", "name: 只查不发", "name: 只查")
+	if out := sec.must("policy", "plan", "-f", file); !strings.Contains(out, stale) || !strings.Contains(out, "命名判定不通过，将被拒绝：第 2 行 可制证：应为允许") {
+		t.Errorf("rehearsed: %s", out)
+	}
+	out, errs, code := sec.command(breaking...)
+	if code != 1 || !strings.Contains(errs, "可制证：应为允许，将为拒绝") || !strings.Contains(errs, "--force") || strings.Contains(errs, "oldapp") {
+		t.Errorf("a change that breaks one: exit %d %s%s", code, out, errs)
+	}
+	const line = "  - {account: newcomer, name: 冯某, identity_num: \"110101199003070054\", department: 11110000000021135M, roles: [issuer]}\n"
+	sec.refused("新人不得：应为拒绝，将为允许", next("name: 只查不发", "name: 只查", "\naccounts:\n", "\naccounts:\n"+line)...)
+	// Whom a decision names can be removed, and who must go at once is not kept by a file that can't be read.
+	warned("命名判定不通过，不因此拒绝：第 2 行 可制证：所指的账户 zhangbin 不存在", next("name: 只查不发", "name: 只查", accountLine("zhangbin"), "")...)
+	write(t, decisions, "可制证: allow app=hydj\n")
+	sec.refused("命名判定文件有误", next(accountLine("zhangbin"), "")...)
+	warned("命名判定未能检查，不因此拒绝：命名判定文件有误", "app", "disable", "readonly")
+	// Forced is on record.
+	write(t, decisions, "制证人可制证: allow app=hydj account=maker interface=create item=305018201 service_item=110103MZ001\n")
+	breaking = next(fullGrant, "needs: [function_call]", accountLine("zhangbin"), "")
+	sec.refused("制证人可制证", breaking...)
+	warned("命名判定不通过，不因此拒绝：第 1 行 制证人可制证", append(breaking, "--force")...)
+	if out := g.as("aud").must("audit", "export", "--account", "sec"); !strings.Contains(out, "强制；变更") {
+		t.Error("that a change was forced past the named decisions is not on record")
+	}
+}
+
+// decisions writes the named test decisions of a gateway and returns their file.
+func (g *gateway) decisions(text string) string {
+	g.t.Helper()
+	file := filepath.Join(g.dir, "data", "policy", "decisions.txt")
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		g.t.Fatal(err)
+	}
+	write(g.t, file, text)
+	return file
+}
+
+// accountLine is an account of the platform as it stands there.
+func accountLine(name string) string {
+	for line := range strings.Lines(platform) {
+		if strings.Contains(line, "account: "+name+",") {
+			return line
+		}
+	}
+	panic("the platform has no account " + name)
+}
+
+// TestNamedDecisionsAndAdministrators: what concerns administrators alone is held to none, and who approves it learns none of them.
+func TestNamedDecisionsAndAdministrators(t *testing.T) {
+	t.Parallel()
+	g := start(t)
+	g.apply(platform + powers)
+	sec, sys := g.as("sec"), g.as("sys")
+	sec.proposed("admin", "reset-password", "aud")
+	// The second proposal speaks of rights too, which are not other than those in force yet.
+	file := filepath.Join(g.dir, "both.yaml")
+	write(t, file, platform+strings.Replace(powers, "name: 郑安全", "name: 郑安", 1))
+	sec.proposed("apply", "-f", file)
+	decisions := g.decisions("外部应用不得: deny app=oldapp account=zhangbin interface=abolish item=305018201\n")
+	quiet := func(one *gateway, want int, args ...string) {
+		t.Helper()
+		out, errs, code := one.command(args...)
+		if text := out + errs; code != want || strings.Contains(text, "命名判定") || strings.Contains(text, "不得") {
+			t.Errorf("licgate %s: exit %d, want %d and no word of named decisions\n%s", strings.Join(args, " "), code, want, text)
+		}
+	}
+	quiet(sys, 0, "policy", "pending", "1")
+	quiet(sys, 0, "policy", "approve", "1")
+	quiet(sec, 0, "admin", "disable", "sec2")
+	write(t, file, edited(fullGrant, "needs: [function_call]"))
+	sec.must("apply", "-f", file)
+	for _, text := range []string{"张斌不得: deny app=hydj account=zhangbin interface=create item=305018201 service_item=110103MZ001\n", "不得: deny\n"} {
+		write(t, decisions, text)
+		quiet(sys, 0, "policy", "pending", "2")
+		quiet(sys, 1, "policy", "approve", "2")
 	}
 }
 

@@ -9,14 +9,26 @@ func Administrative(changes []Change) bool {
 	return !slices.ContainsFunc(changes, func(c Change) bool { return c.Kind != kindAdministrator })
 }
 
+// Withdrawal reports whether changes disable or remove applications, accounts and administrators and do nothing else: such give nobody
+// anything. To remove a line of the policy is none, since it may be one that denies.
+func Withdrawal(changes []Change) bool {
+	return !slices.ContainsFunc(changes, func(c Change) bool {
+		return !c.withdraws() || !slices.Contains([]string{kindApplication, kindAccount, kindAdministrator}, c.Kind)
+	})
+}
+
+// withdraws reports whether a change disables or removes what it is about.
+func (c Change) withdraws() bool {
+	return c.Action == actionRemove || c.Field == "disabled" && c.New == "true"
+}
+
 // Empowers reports whether changes between two platforms give anybody an administrator's access: another password, role, certificate or
 // person, one who is new or is enabled again. To disable or to remove one takes access away alone, unless it leaves one of the three powers
 // to nobody: without a security administrator whoever reaches the admin endpoint holds all of them, and step by step nobody would be left to
 // object. What is not known to take away gives.
 func Empowers(changes []Change, before, after *Platform) bool {
 	for _, c := range changes {
-		takes := c.Action == actionRemove || c.Field == "disabled" && c.New == "true"
-		if c.Kind == kindAdministrator && !takes {
+		if c.Kind == kindAdministrator && !c.withdraws() {
 			return true
 		}
 	}

@@ -86,6 +86,23 @@ func TestEmpowers(t *testing.T) {
 			t.Errorf("%s: %v", name, spoken(planned.Changes))
 		}
 	}
+	for _, test := range []struct {
+		change Change
+		want   bool
+	}{
+		{Change{Action: actionRemove, Kind: kindApplication}, true},
+		{Change{Action: actionChange, Kind: kindAccount, Field: "disabled", New: "true"}, true},
+		{Change{Action: actionChange, Kind: kindAdministrator, Field: "disabled", New: "true"}, true},
+		{Change{Action: actionChange, Kind: kindAccount, Field: "disabled", New: "false"}, false},
+		{Change{Action: actionAdd, Kind: kindAccount}, false},
+		{Change{Action: actionChange, Kind: kindAccount, Field: "roles"}, false},
+		{Change{Action: actionRemove, Kind: kindPolicy}, false}, // it may be what denied
+		{Change{Action: actionRemove, Kind: kindMasking}, false},
+	} {
+		if got := Withdrawal([]Change{{Action: actionRemove, Kind: kindAccount}, test.change}); got != test.want {
+			t.Errorf("a withdrawal: %t of %s", got, test.change)
+		}
+	}
 	if Administrative([]Change{{Kind: kindAdministrator}, {Kind: kindPolicy}}) {
 		t.Error("a change of the policy is taken for one of administrators")
 	}

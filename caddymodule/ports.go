@@ -19,16 +19,15 @@ func refuseSharedPorts(ctx caddy.Context) error {
 	if !ok {
 		return nil // not within a server: nothing will listen
 	}
-	// An overlapping address of our own, as 127.0.0.1:443 is of :443, would be in the way of the attempt, but is not in that of a reload.
-	ours := portsInUse()
+	ours := addressesInUse()
 	for _, text := range server.Listen {
 		address, err := caddy.ParseNetworkAddress(text)
 		if err != nil || !strings.HasPrefix(address.Network, "tcp") {
 			continue // Caddy says what is wrong with it; a socket of another kind can't be shared
 		}
 		for _, one := range address.Expand() {
-			if slices.Contains(ours, one.StartPort) {
-				continue
+			if wanted := tcpAddress(one); slices.ContainsFunc(ours, func(own *net.TCPAddr) bool { return overlap(own, wanted) }) {
+				continue // what is ours would be in the way of the attempt, but is not in that of a reload
 			}
 			if err := refuseSharedPort(one.Network, one.JoinHostPort(0)); err != nil {
 				return err
@@ -52,21 +51,40 @@ func refuseSharedPort(network, address string) error {
 	return listener.Close()
 }
 
-// portsInUse are the TCP ports that servers of the configuration in force listen on.
-func portsInUse() []uint {
+// addressesInUse are the TCP addresses that servers of the configuration in force listen on.
+func addressesInUse() []*net.TCPAddr {
 	app, err := caddy.ActiveContext().AppIfConfigured("http")
 	if err != nil {
 		return nil // nothing is in force yet, or it serves nothing
 	}
-	var ports []uint
+	var all []*net.TCPAddr
 	for _, server := range app.(*caddyhttp.App).Servers {
 		for _, text := range server.Listen {
 			if address, err := caddy.ParseNetworkAddress(text); err == nil && strings.HasPrefix(address.Network, "tcp") {
 				for _, one := range address.Expand() {
-					ports = append(ports, one.StartPort)
+					all = append(all, tcpAddress(one))
 				}
 			}
 		}
 	}
-	return ports
+	return all
+}
+
+// tcpAddress is where listening at one port of an address takes place: a host name is the address that net.Listen chooses for it. nil: it
+// has none.
+func tcpAddress(one caddy.NetworkAddress) *net.TCPAddr {
+	address, err := net.ResolveTCPAddr(one.Network, one.JoinHostPort(0))
+	if err != nil {
+		return nil // Caddy says so
+	}
+	return address
+}
+
+// overlap reports whether one of two addresses takes in the other, as :443 does 127.0.0.1:443. 127.0.0.2:443 may be somebody else's.
+func overlap(a, b *net.TCPAddr) bool {
+	if a == nil || b == nil || a.Port != b.Port {
+		return false
+	}
+	everywhere := func(ip net.IP) bool { return ip == nil || ip.IsUnspecified() }
+	return everywhere(a.IP) || everywhere(b.IP) || a.IP.Equal(b.IP) && a.Zone == b.Zone
 }

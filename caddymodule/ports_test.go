@@ -49,3 +49,35 @@ func TestSharedPortIsRefused(t *testing.T) {
 		t.Errorf("without a server: %v", err)
 	}
 }
+
+// TestAddressesOverlap: the same port at another address of this machine is not ours; another spelling of our address is.
+func TestAddressesOverlap(t *testing.T) {
+	t.Parallel()
+	for _, one := range []struct {
+		ours, wanted string
+		want         bool
+	}{
+		{"127.0.0.1:443", "127.0.0.1:443", true},
+		{":443", "127.0.0.1:443", true},
+		{"127.0.0.1:443", "0.0.0.0:443", true},
+		{"[::1]:443", "[::]:443", true},
+		{"localhost:443", "127.0.0.1:443", true},
+		{"127.0.0.1:443", "tcp4/127.0.0.1:443", true},
+		{"127.0.0.2:443", "127.0.0.1:443", false},
+		{"127.0.0.1:443", "[::1]:443", false},
+		{":443", ":8443", false},
+		{"name.invalid:443", "name.invalid:443", false},
+	} {
+		var both []*net.TCPAddr
+		for _, text := range []string{one.ours, one.wanted} {
+			address, err := caddy.ParseNetworkAddress(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			both = append(both, tcpAddress(address))
+		}
+		if overlap(both[0], both[1]) != one.want || overlap(both[1], both[0]) != one.want {
+			t.Errorf("%s and %s: %v expected", one.ours, one.wanted, one.want)
+		}
+	}
+}

@@ -77,6 +77,40 @@ func TestTakenPortIsRefused(t *testing.T) {
 	}
 }
 
+// TestTakenAddressIsRefused: of two gateways on one port of two addresses, neither reloads to the other one's address.
+func TestTakenAddressIsRefused(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../Caddyfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(g *gateway, address string) string {
+		path := filepath.Join(g.dir, "Caddyfile."+address)
+		write(t, path, strings.ReplaceAll(string(text), "tls internal", "bind "+address+"\n\ttls internal"))
+		return path
+	}
+	first, second := prepare(t), prepare(t)
+	first.config, second.config = at(first, "127.0.0.1"), at(second, "127.0.0.2")
+	second.env = append(second.env, "LICGATE_PORT="+first.port)
+	first.run()
+	second.launch()
+	listens := func(address string) bool {
+		conn, err := net.Dial("tcp", net.JoinHostPort(address, first.port))
+		if err != nil {
+			return false
+		}
+		return conn.Close() == nil
+	}
+	await(t, "the second one", func() bool { return listens("127.0.0.2") })
+	if _, said, code := second.command("reload", "--config", at(second, "127.0.0.1")); code == 0 || !strings.Contains(said, "127.0.0.1:"+first.port+" 已有另一个进程在监听") {
+		t.Errorf("a reload to the first one's address: exit %d %s", code, said)
+	}
+	second.must("reload", "--config", at(second, "127.0.0.3"))
+	if !listens("127.0.0.3") {
+		t.Error("a reload to a free address")
+	}
+}
+
 // TestAdminSocketComesBack: a second run on the same data folder fails and says why; the first gateway takes its admin socket back, with its
 // mode, as often as that happens, and also when the file is deleted. A stop leaves neither name, a killed gateway no obstacle.
 func TestAdminSocketComesBack(t *testing.T) {

@@ -189,7 +189,7 @@ func (a *App) defaults() error {
 	if err := os.MkdirAll(a.Data, 0o700); err != nil {
 		return fmt.Errorf("licgate: data folder: %w", err)
 	}
-	if err := a.closeFolder(); err != nil {
+	if err := a.warnOfOpenFolder(); err != nil {
 		return fmt.Errorf("licgate: data folder: %w", err)
 	}
 	if a.Store == "" {
@@ -230,23 +230,19 @@ func (a *App) defaults() error {
 	return nil
 }
 
-// closeFolder takes the data folder from group and others. One made by mkdir is open to them, and nothing in it has leaked: its files are
-// private, or keep the gateway from starting. So it is put right and said. A folder of somebody else's can't be, and one for everybody's
-// use, as /tmp, must not be: then it is said alone.
-func (a *App) closeFolder() error {
+// warnOfOpenFolder says, once for each start, that group or others may enter the data folder. It stays as it is: it may be the home of
+// other programs too, or open to a group for the admin socket. What has to be secret in it is private by itself, or keeps the gateway from
+// starting.
+func (a *App) warnOfOpenFolder() error {
+	if before := running.Load(); before != nil && before.Data == a.Data {
+		return nil
+	}
 	info, err := os.Stat(a.Data)
-	if err != nil || info.Mode().Perm()&openToOthers == 0 {
-		return err
+	if err == nil && info.Mode().Perm()&openToOthers != 0 {
+		a.logger.Warn("the data folder is open to group or others; run chmod 700 on it, or give the gateway one of its own (LICGATE_DATA)",
+			zap.String("folder", a.Data), zap.String("mode", fmt.Sprintf("%04o", info.Mode().Perm())))
 	}
-	mode := zap.String("mode", fmt.Sprintf("%04o", info.Mode().Perm()))
-	if info.Mode()&os.ModeSticky == 0 {
-		if err = os.Chmod(a.Data, info.Mode()&^openToOthers); err == nil {
-			a.logger.Warn("the data folder was open to group or others; it is closed to them now", zap.String("folder", a.Data), mode)
-			return nil
-		}
-	}
-	a.logger.Error("the data folder is open to group or others; run chmod 700 on it", zap.String("folder", a.Data), mode, zap.Error(err))
-	return nil
+	return err
 }
 
 // openToOthers are the permissions that nobody but the owner may have on what the gateway keeps.

@@ -287,6 +287,10 @@ var running atomic.Pointer[App]
 
 // Start writes root.crt, records the start, and begins housekeeping.
 func (a *App) Start() error {
+	if err := refuseSharedAdmin(); err != nil {
+		tellCause(a.logger, err)
+		return err
+	}
 	if err := errors.Join(a.exportRoot(), a.exportSealRoots()); err != nil {
 		return err
 	}

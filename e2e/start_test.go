@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -151,14 +153,69 @@ func TestAdminSocketComesBack(t *testing.T) {
 	g.refusedStart()
 	await(t, "the admin socket after a restart", locks)
 	g.stop()
-	for _, name := range []string{socket, socket + ".kept"} {
-		if _, err := os.Lstat(name); !os.IsNotExist(err) {
-			t.Errorf("%s after a stop: %v", name, err)
-		}
+	if left := socketNames(t, g); len(left) != 0 {
+		t.Errorf("after a stop: %s", left)
 	}
 	if _, stderr, code := g.command("export"); code != 1 || !strings.Contains(stderr, "没有这个文件") || !strings.Contains(stderr, socket) || strings.Contains(stderr, "|0600") {
 		t.Errorf("a stopped gateway: exit %d %s", code, stderr)
 	}
+}
+
+// socketNames are the names in a gateway's data folder that its admin socket has.
+func socketNames(t *testing.T, g *gateway) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(g.dir, "data", "admin.sock*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// TestSharedAdminIsRefused: a gateway on another data folder does not start where one is administered already, which gets its socket back,
+// second name and all. What a killed process, of this version or an older one, left beside it is cleared away. That both names are lost is said.
+func TestSharedAdminIsRefused(t *testing.T) {
+	t.Parallel()
+	g := prepare(t)
+	socket := filepath.Join(g.dir, "data", "admin.sock")
+	if err := os.Mkdir(filepath.Dir(socket), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, dead := range []string{socket + ".kept", socket + ".kept.1"} {
+		left, err := net.ListenUnix("unix", &net.UnixAddr{Name: dead, Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		left.SetUnlinkOnClose(false)
+		left.Close()
+	}
+	write(t, socket+".kept.note", "no socket")
+	g.run()
+	g.apply(platform)
+	want := []string{socket, socket + ".kept." + strconv.Itoa(g.cmd.Process.Pid), socket + ".kept.note"}
+	if names := socketNames(t, g); !slices.Equal(names, want) {
+		t.Errorf("after the start: %s", names)
+	}
+	other := prepare(t)
+	for range 2 {
+		if said := cause(t, other.refusedStart("LICGATE_ADMIN=unix/"+socket)); !strings.Contains(said, "属于另一个正在运行的网关") || !strings.Contains(said, socket) {
+			t.Errorf("the other one: %s", said)
+		}
+		await(t, "the admin socket", func() bool {
+			out, _, code := g.command("policy", "history")
+			return code == 0 && strings.Contains(out, "版本 1")
+		})
+		if names := socketNames(t, g); !slices.Equal(names, want) {
+			t.Errorf("after the other one: %s", names)
+		}
+	}
+	other.run()
+	g.must("reload", "--config", g.config, "--force")
+	for _, name := range want[:2] {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, "the loss of both names to be said", func() bool { return strings.Contains(g.log.String(), "has lost its second name") })
 }
 
 // TestMovedAdminSocketStaysMoved: an endpoint that a reload moved elsewhere does not come back where it was.
@@ -173,13 +230,7 @@ func TestMovedAdminSocketStaysMoved(t *testing.T) {
 	moved := filepath.Join(g.dir, "Caddyfile.moved")
 	write(t, moved, strings.Replace(string(text), "admin {$LICGATE_ADMIN}", "admin "+elsewhere+"|0600", 1))
 	g.must("reload", "--config", moved, "--address", "unix/"+was)
-	await(t, "the second name to go", func() bool {
-		_, err := os.Lstat(was + ".kept")
-		return os.IsNotExist(err)
-	})
-	if _, err := os.Lstat(was); !os.IsNotExist(err) {
-		t.Errorf("it came back: %v", err)
-	}
+	await(t, "both names to go", func() bool { return len(socketNames(t, g)) == 0 })
 	g.must("doctor", "--address", elsewhere)
 }
 

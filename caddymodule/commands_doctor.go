@@ -168,8 +168,12 @@ func (d *diagnosis) gateway(cmd *cobra.Command) {
 	d.add("限流", h.Limits == "ok", "%s", h.Limits)
 	d.add("审计写入", h.Audit == "ok", "%s", h.Audit)
 	for _, c := range h.Certificates {
-		text, ok := c.judge(time.Now())
-		d.add("站点证书 "+c.Name, ok, "%s", text)
+		text, result := c.judge(time.Now())
+		if check := "站点证书 " + c.Name; result == resultSkip {
+			d.skip(check, "%s", text)
+		} else {
+			d.add(check, result == resultPass, "%s", text)
+		}
 	}
 	if len(h.Certificates) == 0 {
 		d.skip("站点证书", "配置中没有写明主机名的 HTTPS 站点")

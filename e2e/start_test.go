@@ -323,3 +323,29 @@ func TestVersionIsTold(t *testing.T) {
 		t.Errorf("status: %v %v", err, status)
 	}
 }
+
+// TestOnDemandCertificate: a site that obtains its certificate in the first handshake is not called broken before it.
+func TestOnDemandCertificate(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../Caddyfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := prepare(t)
+	g.config = filepath.Join(g.dir, "Caddyfile")
+	write(t, g.config, strings.ReplaceAll(string(text), "tls internal", "tls internal {\n\t\ton_demand\n\t}"))
+	g.launch()
+	await(t, "the gateway", func() bool {
+		_, _, code := g.command("policy", "history")
+		return code == 0
+	})
+	if out := g.must("doctor"); !strings.Contains(out, "[未查] 站点证书 localhost：按需签发") {
+		t.Errorf("before the first handshake: %s", out)
+	}
+	if err := g.waitReady(time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if out := g.must("doctor"); !strings.Contains(out, "[正常] 站点证书 localhost：签发者 ") {
+		t.Errorf("after it: %s", out)
+	}
+}

@@ -95,7 +95,9 @@ func TestTakenAddressIsRefused(t *testing.T) {
 	first.config, second.config = at(first, "127.0.0.1"), at(second, "127.0.0.2")
 	second.env = append(second.env, "LICGATE_PORT="+first.port)
 	first.run()
-	second.launch()
+	second.launch() // it is not ready at localhost: what run waits for is the first one's
+	process := second.cmd
+	go func() { _ = process.Wait() }()
 	listens := func(address string) bool {
 		conn, err := net.Dial("tcp", net.JoinHostPort(address, first.port))
 		if err != nil {

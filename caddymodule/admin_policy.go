@@ -53,8 +53,8 @@ type recorded struct {
 // recordedOf is what a record says of the outcome.
 func recordedOf(r *audit.Record) *recorded {
 	out := &recorded{Time: r.Time, Allow: r.Allow, Reason: r.Reason, Outcome: r.Outcome, ErrorCode: r.ErrorCode, Unjudged: r.PolicyVersion == 0}
-	if i := slices.IndexFunc(protocol.Codes(), func(c *protocol.Code) bool { return c.Number == r.ErrorCode }); out.Unjudged && i >= 0 {
-		out.ErrorText, out.Remedy = protocol.Codes()[i].Text, protocol.Codes()[i].Remedy
+	if code := protocol.FindCode(r.ErrorCode); out.Unjudged && code != nil {
+		out.ErrorText, out.Remedy = code.Text, code.Remedy
 	}
 	return out
 }

@@ -309,7 +309,7 @@ func (a *App) guard(p *plannedChange, c change) error {
 	if p.current.Enabled(registry.RoleSecurity) > 0 && p.Next.Enabled(registry.RoleSecurity) == 0 {
 		return errLockout
 	}
-	for _, role := range []string{registry.RoleSystem, registry.RoleSecurity, registry.RoleAudit} {
+	for _, role := range registry.AdministratorRoles {
 		lost := p.current.Enabled(role) > 0 || len(p.current.Administrators) == 0
 		if lost && len(p.Next.Administrators) > 0 && p.Next.Enabled(role) == 0 {
 			return fmt.Errorf("%w: %s", errPowers, role)

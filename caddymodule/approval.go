@@ -31,9 +31,6 @@ var (
 // defaultApprovalExpiry is how long a change waits for a second administrator.
 const defaultApprovalExpiry = 72 * time.Hour
 
-// anyPower are the roles of those who may approve a change of administrators.
-var anyPower = []string{registry.RoleSystem, registry.RoleSecurity, registry.RoleAudit}
-
 // needsApproval reports whether a change waits for a second administrator: its class says so, or it gives somebody an administrator's
 // access, whatever is configured; and the powers are separated, since before that nobody can be told from anybody. alone says that it would,
 // but for there being nobody else: it goes through then, since nobody could ever help whoever is left.
@@ -48,7 +45,7 @@ func (a *App) needsApproval(p *plannedChange, classes []string, c change) (neede
 	}
 	// Who can make an administrator, or reset another's password, could otherwise act, and approve his own changes, in that name.
 	guarded := slices.Contains(classes, registry.ClassAdministrators) && len(a.Approval) > 0 || registry.Empowers(p.Changes, p.current, p.Next)
-	others := p.current.Others(c.by.name, anyPower...) > 0
+	others := p.current.Others(c.by.name, registry.AdministratorRoles...) > 0
 	return guarded && others, guarded && !others
 }
 
@@ -66,7 +63,7 @@ func canBeApproved(p *plannedChange, c change) error {
 	switch {
 	case c.by.whole || p.current.Others(c.by.name, registry.RoleSecurity) > 0:
 		return nil
-	case registry.Administrative(p.Changes) && p.current.Others(c.by.name, anyPower...) > 0:
+	case registry.Administrative(p.Changes) && p.current.Others(c.by.name, registry.AdministratorRoles...) > 0:
 		return nil
 	case registry.Empowers(p.Changes, p.current, p.Next):
 		return errMixed

@@ -32,7 +32,7 @@ func (a *App) signingKeys(file, name, suffix string) (*ledger.KeyPair, error) {
 		return nil, err
 	}
 	path := filepath.Join(folder, file)
-	if info, err := os.Lstat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
+	if info, err := os.Lstat(path); err == nil && info.Mode().Perm()&openToOthers != 0 {
 		return nil, keyFault(fmt.Errorf("%w: %s has %#o", gm.ErrKeyFileOpen, path, info.Mode().Perm()))
 	}
 	if name == "" {

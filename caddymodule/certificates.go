@@ -60,12 +60,8 @@ func onDemand(name string) bool {
 
 // servedNames are the host names of all sites that are served by TLS, sorted.
 func servedNames() []string {
-	app, err := caddy.ActiveContext().AppIfConfigured("http")
-	if err != nil {
-		return nil
-	}
 	var names []string
-	for _, server := range app.(*caddyhttp.App).Servers {
+	for _, server := range activeServers() {
 		if len(server.TLSConnPolicies) == 0 {
 			continue
 		}

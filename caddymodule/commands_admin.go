@@ -124,7 +124,7 @@ func askSecrets(cmd *cobra.Command, what, path string, prompts ...string) ([]str
 		if err != nil {
 			return nil, fmt.Errorf("读不到%s文件：%w", what, err)
 		}
-		if info.Mode().Perm()&0o077 != 0 {
+		if info.Mode().Perm()&openToOthers != 0 {
 			return nil, fmt.Errorf("%s文件权限为 %o，其他用户可读；请执行 chmod 600 %s", what, info.Mode().Perm(), path)
 		}
 		f, err := os.Open(path)

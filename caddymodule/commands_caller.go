@@ -107,7 +107,7 @@ func (c *caller) readSecrets() (appSecret, password client.Secret, err error) {
 		return appSecret, password, fmt.Errorf("密钥文件：%w", err)
 	case !info.Mode().IsRegular():
 		return appSecret, password, usageError(fmt.Sprintf("%s 不是普通文件", c.secrets))
-	case info.Mode().Perm()&0o077 != 0:
+	case info.Mode().Perm()&openToOthers != 0:
 		return appSecret, password, usageError(fmt.Sprintf("密钥文件 %s 权限为 %04o，其他用户可访问；请执行 chmod 600 %s", c.secrets, info.Mode().Perm(), c.secrets))
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxSecrets))

@@ -20,21 +20,35 @@ func refuseSharedPorts(ctx caddy.Context) error {
 		return nil // not within a server: nothing will listen
 	}
 	ours := addressesInUse()
-	for _, text := range server.Listen {
-		address, err := caddy.ParseNetworkAddress(text)
-		if err != nil || !strings.HasPrefix(address.Network, "tcp") {
-			continue // Caddy says what is wrong with it; a socket of another kind can't be shared
+	for _, one := range tcpListeners(server) {
+		if wanted := tcpAddress(one); slices.ContainsFunc(ours, func(own *net.TCPAddr) bool { return overlap(own, wanted) }) {
+			continue // what is ours would be in the way of the attempt, but is not in that of a reload
 		}
-		for _, one := range address.Expand() {
-			if wanted := tcpAddress(one); slices.ContainsFunc(ours, func(own *net.TCPAddr) bool { return overlap(own, wanted) }) {
-				continue // what is ours would be in the way of the attempt, but is not in that of a reload
-			}
-			if err := refuseSharedPort(one.Network, one.JoinHostPort(0)); err != nil {
-				return err
-			}
+		if err := refuseSharedPort(one.Network, one.JoinHostPort(0)); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// tcpListeners are where a server listens by TCP, port by port. What is wrong with an address Caddy says; a socket of another kind can't be
+// shared.
+func tcpListeners(server *caddyhttp.Server) (all []caddy.NetworkAddress) {
+	for _, text := range server.Listen {
+		if address, err := caddy.ParseNetworkAddress(text); err == nil && strings.HasPrefix(address.Network, "tcp") {
+			all = append(all, address.Expand()...)
+		}
+	}
+	return all
+}
+
+// activeServers are those of the configuration in force; none while nothing is, or where it serves nothing.
+func activeServers() map[string]*caddyhttp.Server {
+	app, err := caddy.ActiveContext().AppIfConfigured("http")
+	if err != nil {
+		return nil
+	}
+	return app.(*caddyhttp.App).Servers
 }
 
 // refuseSharedPort binds an address alone, and gives it back at once. That it can't be bound for another reason is for Caddy to say.
@@ -53,18 +67,10 @@ func refuseSharedPort(network, address string) error {
 
 // addressesInUse are the TCP addresses that servers of the configuration in force listen on.
 func addressesInUse() []*net.TCPAddr {
-	app, err := caddy.ActiveContext().AppIfConfigured("http")
-	if err != nil {
-		return nil // nothing is in force yet, or it serves nothing
-	}
 	var all []*net.TCPAddr
-	for _, server := range app.(*caddyhttp.App).Servers {
-		for _, text := range server.Listen {
-			if address, err := caddy.ParseNetworkAddress(text); err == nil && strings.HasPrefix(address.Network, "tcp") {
-				for _, one := range address.Expand() {
-					all = append(all, tcpAddress(one))
-				}
-			}
+	for _, server := range activeServers() {
+		for _, one := range tcpListeners(server) {
+			all = append(all, tcpAddress(one))
 		}
 	}
 	return all

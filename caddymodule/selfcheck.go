@@ -414,11 +414,9 @@ func troubled(err error) checked {
 	switch {
 	case errors.As(err, &e) && e.Code != "":
 		message, remedy := e.Message, "把应答标识告知管理部门"
-		for _, code := range protocol.Codes() {
-			if code.Number == e.Code {
-				// Some messages end with the remedy, which stands on its own here.
-				message, remedy = strings.TrimSuffix(message, "（"+code.Remedy+"）"), code.Remedy
-			}
+		if code := protocol.FindCode(e.Code); code != nil {
+			// Some messages end with the remedy, which stands on its own here.
+			message, remedy = strings.TrimSuffix(message, "（"+code.Remedy+"）"), code.Remedy
 		}
 		r := failed(remedy, "代码 %s：%s（HTTP %d）", e.Code, message, e.HTTPStatus)
 		r.Code, r.ResponseID = e.Code, e.ResponseID

@@ -198,11 +198,7 @@ func TestResetIsAboutThatPassword(t *testing.T) {
 	sec, sys := g.as("sec"), g.as("sys")
 	sec.proposed("admin", "reset-password", "aud")
 	sec.proposed("admin", "reset-password", "aud")
-	var done struct{ Generated []struct{ Value string } }
-	if err := json.Unmarshal([]byte(sys.must("policy", "approve", "1", "--json")), &done); err != nil || len(done.Generated) != 1 {
-		t.Fatalf("%v %+v", err, done)
-	}
-	g.secrets["administrator_password/aud"] = done.Generated[0].Value
+	g.secrets["administrator_password/aud"] = sys.generated("policy", "approve", "1")
 	aud := g.ownPassword("aud")
 	if out, stderr, code := sys.command("policy", "approve", "2"); code != 1 || strings.Contains(out, "administrator_password") {
 		t.Errorf("the spare one: exit %d\n%s%s", code, out, stderr)

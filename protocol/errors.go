@@ -127,6 +127,14 @@ func code(number, text string, status int, remedy string) *Code {
 // Codes returns the whole table in order of number.
 func Codes() []*Code { return slices.Clone(table) }
 
+// FindCode returns the code of a number, nil when there is none.
+func FindCode(number string) *Code {
+	if i := slices.IndexFunc(table, func(c *Code) bool { return c.Number == number }); i >= 0 {
+		return table[i]
+	}
+	return nil
+}
+
 // Failure is a refusal on its way to the caller. Detail (Chinese, optional) is added to the code's text; it never holds a
 // caller's value, a secret or personal data.
 type Failure struct {

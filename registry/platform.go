@@ -168,12 +168,4 @@ type Administrator struct {
 }
 
 // Enabled counts the enabled administrators of a role.
-func (p *Platform) Enabled(role string) int {
-	n := 0
-	for i := range p.Administrators {
-		if a := &p.Administrators[i]; a.Role == role && !a.Disabled {
-			n++
-		}
-	}
-	return n
-}
+func (p *Platform) Enabled(role string) int { return p.Others("", role) }

@@ -32,7 +32,7 @@ func Empowers(changes []Change, before, after *Platform) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc([]string{RoleSystem, RoleSecurity, RoleAudit}, func(role string) bool {
+	return slices.ContainsFunc(AdministratorRoles, func(role string) bool {
 		return before.Enabled(role) > 0 && after.Enabled(role) == 0
 	})
 }

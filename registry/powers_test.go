@@ -106,7 +106,7 @@ func TestEmpowers(t *testing.T) {
 	if Administrative([]Change{{Kind: kindAdministrator}, {Kind: kindPolicy}}) {
 		t.Error("a change of the policy is taken for one of administrators")
 	}
-	if n := before.Others("anquan", RoleSystem, RoleSecurity, RoleAudit); n != 2 { // one is disabled
+	if n := before.Others("anquan", AdministratorRoles...); n != 2 { // one is disabled
 		t.Errorf("%d others", n)
 	}
 }

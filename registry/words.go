@@ -28,8 +28,11 @@ var (
 		"issue", "abolish", "function_call", "archive", "mobile_search", "web_view", "masked_view", "sensitive",
 	}}
 	accountRoles = vocabulary{what: "账户角色", words: []string{"issuer", "approver", "user", "archivist", "sensitive_reader", "org_admin"}}
-	powers       = vocabulary{what: "管理员角色", words: []string{RoleSystem, RoleSecurity, RoleAudit}, names: RoleNames}
+	powers       = vocabulary{what: "管理员角色", words: AdministratorRoles, names: RoleNames}
 )
+
+// AdministratorRoles are the three separated powers.
+var AdministratorRoles = []string{RoleSystem, RoleSecurity, RoleAudit}
 
 // maskShows are what may be shown of each kind, the default first (domain.md §6). Numbers are characters at both ends.
 var maskShows = map[string][]string{

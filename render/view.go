@@ -135,8 +135,8 @@ func stamp(t time.Time) string {
 
 // told is stamp with its zone, for a time that stands alone.
 func told(t time.Time) string {
-	if t.IsZero() {
-		return ""
+	if text := stamp(t); text != "" {
+		return text + beijing.Label
 	}
-	return beijing.Labelled(t)
+	return ""
 }
